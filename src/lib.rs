@@ -1,0 +1,3 @@
+//! Sidegate: a sidecar that decides.
+
+pub mod model;

@@ -1,0 +1,3 @@
+//! The `sidegate` program.
+
+fn main() {}

@@ -1,0 +1,26 @@
+//! The nouns: what a policy, a fact, a request and a decision are.
+//!
+//! Data and the constructors that keep its invariants. No look-up, no rule about who wins, no file format and no wire
+//! format: [`crate::compile`] gives a policy its meaning, [`crate::document`] reads one from text.
+
+mod diagnostic;
+mod facts;
+mod policy;
+mod request;
+mod time;
+mod value;
+mod verdict;
+
+pub use diagnostic::{Diagnostic, Position, Severity, SourceId, Spanned};
+pub use facts::{
+    Attributes, Binding, Block, DefinedRole, DefinedRule, EntityName, Facts, Lifetime, Resource, Subject, Term,
+    TermOperator, TermScope,
+};
+pub use policy::{
+    Action, Also, AlsoTarget, Attribute, Class, Forbid, Grants, Limit, LimitKind, Operation, Parameter, Policy, Role,
+    RoleTemplate, Rule, SubjectType, Supplier, TemplateConditions, Type, ValueType,
+};
+pub use request::{Entity, MAX_ID_BYTES, Malformed, Properties, Request};
+pub use time::Timestamp;
+pub use value::{Literal, Value};
+pub use verdict::{Because, Decision, Reason, Verdict};

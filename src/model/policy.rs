@@ -1,0 +1,288 @@
+//! A policy as its author wrote it: names not yet resolved, conditions still text.
+
+use super::{EntityName, Lifetime, Literal, Spanned};
+
+/// A name and where it was written.
+type Name = Spanned<String>;
+
+/// Everything the policy sections of a source say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether an undeclared property makes a request malformed instead of being ignored.
+    pub strict_properties: bool,
+    /// Who can ask.
+    pub subject_types: Vec<SubjectType>,
+    /// What a request may say about its situation.
+    pub context: Vec<Attribute>,
+    /// Groups of actions.
+    pub operations: Vec<Operation>,
+    /// Groups of types.
+    pub classes: Vec<Class>,
+    /// What can be asked about.
+    pub types: Vec<Type>,
+    /// Built-in roles.
+    pub roles: Vec<Role>,
+    /// What roles written as facts may be.
+    pub role_templates: Vec<RoleTemplate>,
+    /// Prohibitions.
+    pub forbids: Vec<Forbid>,
+}
+
+/// A kind of subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectType {
+    /// Its name.
+    pub name: Name,
+    /// What is known of each subject.
+    pub attributes: Vec<Attribute>,
+}
+
+/// A kind of resource. Scopes are resources on which a role can be held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Type {
+    /// Its name.
+    pub name: Name,
+    /// Types of which one is the parent's.
+    pub parents: Vec<Name>,
+    /// Whether it has no parent.
+    pub root: bool,
+    /// Whether a resource that the snapshot does not hold may be placed by the request, for every action.
+    pub open: bool,
+    /// Whether it has no instances and only governs actions of other types.
+    pub is_virtual: bool,
+    /// What is known of each resource.
+    pub attributes: Vec<Attribute>,
+    /// What can be done to it.
+    pub actions: Vec<Action>,
+}
+
+/// Something that is known of an entity, or of the situation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its name.
+    pub name: Name,
+    /// The type of its values.
+    pub value_type: ValueType,
+    /// Who says it.
+    pub from: Supplier,
+    /// The value where nobody says it.
+    pub default: Option<Spanned<Literal>>,
+    /// Whether its absence from a held entity is a fact.
+    pub optional: bool,
+    /// Whether it is never printed, logged or asserted against.
+    pub sensitive: bool,
+}
+
+/// The type of an attribute's values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValueType {
+    /// `true` or `false`.
+    Bool,
+    /// A 64-bit signed integer.
+    Int,
+    /// Text.
+    String,
+    /// A moment.
+    Timestamp,
+    /// One of these texts.
+    Enum(Vec<Name>),
+    /// Several values of one scalar type.
+    List(Box<ValueType>),
+    /// An entity of this type; the name `subject` stands for every subject type.
+    Reference(Name),
+}
+
+/// Who may say a value, and who wins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Supplier {
+    /// The snapshot alone; a request may repeat it.
+    #[default]
+    Snapshot,
+    /// The request alone.
+    Request,
+    /// The snapshot; where it has none, the request.
+    SnapshotThenRequest,
+    /// The request; where it has none, the snapshot.
+    RequestThenSnapshot,
+}
+
+/// Something that can be done to a resource of one type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// Its name.
+    pub name: Name,
+    /// The operation it belongs to, where that differs from the `operations` section's.
+    pub operation: Option<Name>,
+    /// The type whose rules on operations (and levels) govern it, where that is not its own.
+    pub governed_by: Option<Name>,
+    /// Whether it may be asked of a resource that does not exist yet.
+    pub creates: bool,
+    /// What the request must or may name besides the resource.
+    pub parameters: Vec<Parameter>,
+    /// A second object on which the same subject must also be allowed to act.
+    pub also: Option<Also>,
+}
+
+/// Something that an action's request names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: Name,
+    /// Its type.
+    pub value_type: ValueType,
+    /// Whether the request may leave it out.
+    pub optional: bool,
+}
+
+/// One further decision that an action needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Also {
+    /// The action on the second object.
+    pub action: Name,
+    /// Which object.
+    pub target: AlsoTarget,
+}
+
+/// The second object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlsoTarget {
+    /// The entity that this parameter names.
+    On(Name),
+    /// A new resource of the action's own type, with the same attributes, under the entity that this parameter names.
+    Under(Name),
+}
+
+/// A group of actions, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Its name.
+    pub name: Name,
+    /// Its actions.
+    pub actions: Vec<Name>,
+}
+
+/// A group of types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// Its name, in one namespace with the types'.
+    pub name: Name,
+    /// Types and other classes.
+    pub members: Vec<Name>,
+}
+
+/// A role: rules and limits, and where it may be held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Its name.
+    pub name: Name,
+    /// The types of scope on which it is held.
+    pub at: Vec<Name>,
+    /// The subject types that may hold it; empty for all.
+    pub holders: Vec<Name>,
+    /// Roles whose rules it copies, together with their limits.
+    pub includes: Vec<Name>,
+    /// What it gives.
+    pub rules: Vec<Rule>,
+    /// What filters everything it gives.
+    pub limits: Vec<Limit>,
+}
+
+/// One thing that a role allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Types and classes.
+    pub on: Vec<Name>,
+    /// Types and classes left out.
+    pub except: Vec<Name>,
+    /// Which actions.
+    pub grants: Grants,
+    /// The scope types on which the role must be held for this rule; empty for all.
+    pub held_at: Vec<Name>,
+    /// The condition, as text.
+    pub when: Option<Spanned<String>>,
+}
+
+/// Which actions a rule, limit or forbid speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grants {
+    /// Every declared action of the types.
+    All,
+    /// These actions of the types.
+    Actions(Vec<Name>),
+    /// The actions of these operations that the types govern.
+    Operations(Vec<Name>),
+}
+
+/// What keeps a role's rules from giving too much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Types and classes.
+    pub on: Vec<Name>,
+    /// Types and classes left out.
+    pub except: Vec<Name>,
+    /// Ceiling or gate.
+    pub kind: LimitKind,
+    /// The scope types on which the role must be held for this limit to count; empty for all.
+    pub held_at: Vec<Name>,
+}
+
+/// The two kinds of limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LimitKind {
+    /// Of the types' actions only these, whatever the rules say.
+    Only(Vec<Name>),
+    /// These actions only when a condition holds.
+    Gate {
+        /// Which actions.
+        grants: Grants,
+        /// The condition, as text.
+        only_when: Spanned<String>,
+    },
+}
+
+/// What roles written as facts may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleTemplate {
+    /// Its name; its roles are named `template/name`.
+    pub name: Name,
+    /// The types of scope at which such a role is defined.
+    pub defined_at: Vec<Name>,
+    /// The types of scope on which such a role is held.
+    pub at: Vec<Name>,
+    /// The subject types that may hold one; empty for all.
+    pub holders: Vec<Name>,
+    /// The most that one may give.
+    pub may: Vec<Rule>,
+    /// Which conditions one may carry; `None` for none at all.
+    pub conditions: Option<TemplateConditions>,
+}
+
+/// Which conditions a role written as a fact may carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateConditions {
+    /// `resource`, `subject`, `context`: whose attributes may be read.
+    pub roots: Vec<Name>,
+    /// The largest number of terms in one rule.
+    pub most: Spanned<u32>,
+}
+
+/// A prohibition. Nothing overrides it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forbid {
+    /// Its id.
+    pub id: Name,
+    /// Types and classes; empty for every type.
+    pub on: Vec<Name>,
+    /// Types and classes left out.
+    pub except: Vec<Name>,
+    /// Which actions.
+    pub grants: Grants,
+    /// The subjects that it binds; empty for everybody.
+    pub subjects: Vec<Spanned<EntityName>>,
+    /// The scopes in which it holds; empty for everywhere.
+    pub scopes: Vec<Spanned<EntityName>>,
+    /// The condition, as text. Unknown counts as true.
+    pub when: Option<Spanned<String>>,
+    /// When it holds.
+    pub lifetime: Lifetime,
+}
