@@ -1,3 +1,4 @@
 //! Sidegate: a sidecar that decides.
 
+pub mod compile;
 pub mod model;

@@ -1,0 +1,98 @@
+//! Bindings: who holds which role where, checked and put in the order in which a decision looks them up.
+
+use crate::model::{Binding, Facts, Lifetime};
+
+use super::entities::Entities;
+use super::findings::Findings;
+use super::intern::Runs;
+use super::layout::{BindingRecord, NONE, TermsRecord, terms_flags};
+use super::roles::Roles;
+use super::schema::Schema;
+
+/// The bindings of a snapshot.
+#[derive(Debug)]
+pub(super) struct Holdings {
+    /// By subject, then scope, then role.
+    pub(super) list: Vec<(u32, BindingRecord)>,
+    /// Lifetimes and switches, still numbered from 0.
+    pub(super) terms: Runs<TermsRecord>,
+}
+
+impl Holdings {
+    /// Checks and orders the bindings. The same binding twice is one.
+    pub(super) fn resolve(
+        schema: &Schema<'_>,
+        entities: &Entities<'_>,
+        roles: &Roles<'_>,
+        facts: &Facts,
+        findings: &mut Findings,
+    ) -> Self {
+        let mut terms = Runs::default();
+        let mut list = Vec::with_capacity(facts.bindings.len());
+        for binding in &facts.bindings {
+            let Some((subject, scope, role)) = check(binding, schema, entities, roles, findings) else { continue };
+            let flags = if binding.disabled { terms_flags::DISABLED } else { 0 };
+            let terms = intern_terms(&binding.lifetime, flags, &mut terms);
+            list.push((subject, BindingRecord { scope: scope.into(), role: role.into(), terms: terms.into() }));
+        }
+        list.sort_by_key(|(subject, record)| (*subject, record.scope.get(), record.role.get(), record.terms.get()));
+        list.dedup();
+        Self { list, terms }
+    }
+}
+
+/// Subject, scope and role of a binding that may exist.
+fn check(
+    binding: &Binding,
+    schema: &Schema<'_>,
+    entities: &Entities<'_>,
+    roles: &Roles<'_>,
+    findings: &mut Findings,
+) -> Option<(u32, u32, u32)> {
+    let Binding { subject, role, at, .. } = binding;
+    let whose = format!("binding of `{}` to role `{}` at `{}`", subject.value, role.value, at.value);
+    let holder = entities.expect(schema, subject, &whose, findings);
+    let scope = entities.expect(schema, at, &whose, findings);
+    let (holder, scope) = (holder?, scope?);
+    let Some(number) = roles.seen_from(&role.value, scope, entities) else {
+        let definers: Vec<String> = roles
+            .definers(&role.value)
+            .into_iter()
+            .filter_map(|node| entities.info(node))
+            .map(|info| format!("`{}/{}`", schema.type_name(info.kind), info.id))
+            .collect();
+        let why = if definers.is_empty() {
+            "there is no such role".to_owned()
+        } else {
+            format!("that role is defined at {}, which is not at or above `{}`", definers.join(", "), at.value)
+        };
+        findings.error(role.at, format!("{whose}: {why}"));
+        return None;
+    };
+    let (info, holder_info, scope_info) = (roles.info(number)?, entities.info(holder)?, entities.info(scope)?);
+    let before = findings.errors();
+    if !info.at.contains(&scope_info.kind) {
+        findings.error(at.at, format!("{whose}: that role is held at {}", schema.list_types(&info.at)));
+    }
+    if !info.holders.contains(&holder_info.kind) {
+        findings.error(subject.at, format!("{whose}: that role is held by {}", schema.list_types(&info.holders)));
+    }
+    (findings.errors() == before).then_some((holder, scope, number))
+}
+
+/// The number of a lifetime with its switches, [`NONE`] for "always and enabled".
+pub(super) fn intern_terms(lifetime: &Lifetime, flags: u32, terms: &mut Runs<TermsRecord>) -> u32 {
+    if lifetime.is_always() && flags == 0 {
+        return NONE;
+    }
+    let begins = lifetime.not_before.map_or(0, |_| terms_flags::BEGINS);
+    let ends = lifetime.expires.map_or(0, |_| terms_flags::ENDS);
+    let record = TermsRecord {
+        not_before_seconds: lifetime.not_before.map_or(0, crate::model::Timestamp::seconds).into(),
+        expires_seconds: lifetime.expires.map_or(0, crate::model::Timestamp::seconds).into(),
+        not_before_nanos: lifetime.not_before.map_or(0, crate::model::Timestamp::nanos).into(),
+        expires_nanos: lifetime.expires.map_or(0, crate::model::Timestamp::nanos).into(),
+        flags: (flags | begins | ends).into(),
+    };
+    terms.intern(vec![record]).0
+}

@@ -1,0 +1,243 @@
+//! Roles: what each one gives, flattened to one list of permissions with their conditions and limits.
+
+use std::collections::HashMap;
+
+use crate::model::{Facts, Policy, Role, Spanned};
+
+use super::condition::{Conditions, Lowering};
+use super::entities::Entities;
+use super::findings::Findings;
+use super::intern::Runs;
+use super::layout::{ANY_TYPE, LimitRecord, NONE, RuleRecord};
+use super::limits::{Limits, limits_of};
+use super::schema::OperationsOf;
+use super::templates;
+
+/// How many `includes` may be followed, one behind another (DESIGN section 2, "Caps").
+const MOST_INCLUDES: usize = 8;
+
+/// The roles of a snapshot.
+#[derive(Debug)]
+pub(super) struct Roles<'p> {
+    /// In name order: a smaller number is a smaller rule id.
+    pub(super) list: Vec<RoleInfo<'p>>,
+    /// The limits that the rules refer to.
+    pub(super) limits: Runs<LimitRecord>,
+    by_name: HashMap<&'p str, Vec<u32>>,
+}
+
+/// A role, ready to be held.
+#[derive(Debug)]
+pub(super) struct RoleInfo<'p> {
+    /// Its name.
+    pub(super) name: &'p str,
+    /// The scope that defines it; `None` for a built-in role.
+    pub(super) definer: Option<u32>,
+    /// The types of scope on which it is held.
+    pub(super) at: Vec<u16>,
+    /// The subject types that may hold it.
+    pub(super) holders: Vec<u16>,
+    /// By permission.
+    pub(super) rules: Vec<RuleRecord>,
+}
+
+/// A rule on one permission before its limits are stored.
+#[derive(Clone, Debug)]
+pub(super) struct FlatRule {
+    /// The permission.
+    pub(super) permission: u32,
+    /// The condition, or [`NONE`].
+    pub(super) when: u32,
+    /// The scope type it needs, or [`ANY_TYPE`].
+    pub(super) held_at: u16,
+    /// What filters it.
+    pub(super) limits: Vec<LimitRecord>,
+}
+
+impl<'p> Roles<'p> {
+    /// Flattens the policy's roles and those that the facts define.
+    pub(super) fn resolve(
+        policy: &'p Policy,
+        facts: &'p Facts,
+        lowering: &mut Lowering<'_, 'p>,
+        conditions: &mut Conditions,
+        findings: &mut Findings,
+    ) -> Self {
+        let mut limits = Runs::default();
+        let mut list = built_in(policy, lowering, conditions, &mut limits, findings);
+        list.extend(templates::defined(policy, facts, lowering, conditions, findings));
+        list.sort_by(|a, b| (a.name, a.definer).cmp(&(b.name, b.definer)));
+        let mut by_name: HashMap<&str, Vec<u32>> = HashMap::new();
+        for (role, number) in list.iter().zip(0..) {
+            by_name.entry(role.name).or_default().push(number);
+        }
+        Self { list, limits, by_name }
+    }
+
+    /// The role of a name as seen from a scope: the built-in one, or that of the nearest definer at or above the scope.
+    pub(super) fn seen_from(&self, name: &str, scope: u32, entities: &Entities<'_>) -> Option<u32> {
+        let candidates = self.by_name.get(name)?;
+        let definer = |role: u32| self.info(role).and_then(|info| info.definer);
+        let built_in = candidates.iter().copied().find(|role| definer(*role).is_none());
+        built_in.or_else(|| {
+            let mut above = entities.chain(scope);
+            above.find_map(|node| candidates.iter().copied().find(|role| definer(*role) == Some(node)))
+        })
+    }
+
+    /// The scopes that define a role of this name.
+    pub(super) fn definers(&self, name: &str) -> Vec<u32> {
+        let candidates = self.by_name.get(name).into_iter().flatten();
+        candidates.filter_map(|role| self.info(*role).and_then(|info| info.definer)).collect()
+    }
+
+    /// A role by number.
+    pub(super) fn info(&self, role: u32) -> Option<&RoleInfo<'p>> {
+        self.list.get(usize::try_from(role).ok()?)
+    }
+}
+
+fn built_in<'p>(
+    policy: &'p Policy,
+    lowering: &mut Lowering<'_, 'p>,
+    conditions: &mut Conditions,
+    limits: &mut Runs<LimitRecord>,
+    findings: &mut Findings,
+) -> Vec<RoleInfo<'p>> {
+    let mut declared: HashMap<&str, &Role> = HashMap::new();
+    for role in &policy.roles {
+        if declared.insert(&role.name.value, role).is_some() {
+            findings.error(role.name.at, format!("role `{}` is declared twice", role.name.value));
+        }
+    }
+    let mut own = HashMap::new();
+    for role in &policy.roles {
+        let gives = own_rules(role, lowering, conditions, findings);
+        own.insert(role.name.value.as_str(), (gives, limits_of(role, lowering, conditions, findings)));
+    }
+    let mut list = Vec::new();
+    for role in &policy.roles {
+        let label = format!("role `{}`", role.name.value);
+        let mut rules = Vec::new();
+        gather(role, &declared, &own, &mut vec![role.name.value.as_str()], &mut rules, findings);
+        if role.at.is_empty() {
+            findings.error_with_help(role.name.at, format!("{label} is held nowhere"), "say where: `at: <type>`");
+        }
+        list.push(RoleInfo {
+            name: &role.name.value,
+            definer: None,
+            at: lowering.schema.scope_types(&role.at, &label, findings),
+            holders: lowering.schema.subject_types(&role.holders, &label, findings),
+            rules: records(rules, limits),
+        });
+    }
+    list
+}
+
+/// What a role's own `allow` gives.
+fn own_rules(
+    role: &Role,
+    lowering: &mut Lowering<'_, '_>,
+    conditions: &mut Conditions,
+    findings: &mut Findings,
+) -> Vec<FlatRule> {
+    let label = format!("role `{}`", role.name.value);
+    let mut flat = Vec::new();
+    for rule in &role.rules {
+        let types = lowering.schema.types_of(&rule.on, &rule.except, findings);
+        let permissions = lowering.schema.select(&types, &rule.grants, OperationsOf::Governor, &label, findings);
+        let programs = match &rule.when {
+            Some(text) => lowering.condition(text, &permissions, conditions, findings),
+            None => vec![NONE; permissions.len()],
+        };
+        let held_at = held_at(&rule.held_at, role, lowering, findings);
+        for (permission, when) in permissions.into_iter().zip(programs) {
+            flat.extend(held_at.iter().map(|held_at| FlatRule {
+                permission,
+                when,
+                held_at: *held_at,
+                limits: Vec::new(),
+            }));
+        }
+    }
+    flat
+}
+
+/// The scope types that a rule or limit needs, each of which the role must be held on.
+pub(super) fn held_at(
+    names: &[Spanned<String>],
+    role: &Role,
+    lowering: &Lowering<'_, '_>,
+    findings: &mut Findings,
+) -> Vec<u16> {
+    if names.is_empty() {
+        return vec![ANY_TYPE];
+    }
+    let label = format!("role `{}`", role.name.value);
+    for name in names {
+        if !role.at.iter().any(|at| at.value == name.value) {
+            findings.error(name.at, format!("{label} is never held at `{}`", name.value));
+        }
+    }
+    lowering.schema.scope_types(names, &label, findings)
+}
+
+/// A role's rules and those of the roles it includes, each with the limits of every role on the way.
+fn gather<'p>(
+    role: &'p Role,
+    declared: &HashMap<&str, &'p Role>,
+    own: &HashMap<&str, (Vec<FlatRule>, Limits)>,
+    open: &mut Vec<&'p str>,
+    rules: &mut Vec<FlatRule>,
+    findings: &mut Findings,
+) {
+    let first = rules.len();
+    let Some((gives, limits)) = own.get(role.name.value.as_str()) else { return };
+    rules.extend(gives.iter().cloned());
+    for included in &role.includes {
+        let name = included.value.as_str();
+        let Some(inner) = declared.get(name) else {
+            findings
+                .error(included.at, format!("role `{}` includes `{name}`, which is no built-in role", role.name.value));
+            continue;
+        };
+        if open.contains(&name) {
+            findings.error(included.at, format!("role `{name}` includes itself: {} → {name}", open.join(" → ")));
+        } else if open.len() > MOST_INCLUDES {
+            findings.error(
+                included.at,
+                format!("roles include each other more than {MOST_INCLUDES} deep: {}", open.join(" → ")),
+            );
+        } else {
+            open.push(name);
+            gather(inner, declared, own, open, rules, findings);
+            open.pop();
+        }
+    }
+    for rule in rules.iter_mut().skip(first) {
+        rule.limits.extend(limits.get(&rule.permission).into_iter().flatten().copied());
+    }
+}
+
+/// Rules as records, in order of permission; the same rule reached twice is one.
+pub(super) fn records(rules: Vec<FlatRule>, limits: &mut Runs<LimitRecord>) -> Vec<RuleRecord> {
+    let mut records: Vec<RuleRecord> = Vec::with_capacity(rules.len());
+    for mut rule in rules {
+        rule.limits.sort_unstable();
+        rule.limits.dedup();
+        let (start, end) = limits.intern(rule.limits);
+        records.push(RuleRecord {
+            permission: rule.permission.into(),
+            when: rule.when.into(),
+            limits: start.into(),
+            limits_end: end.into(),
+            held_at: rule.held_at.into(),
+            reserved: 0.into(),
+        });
+    }
+    let key = |r: &RuleRecord| (r.permission.get(), r.when.get(), r.held_at.get(), r.limits.get(), r.limits_end.get());
+    // An unconditional rule (NONE is the largest number) is tried last; order does not change an answer.
+    records.sort_by_key(key);
+    records.dedup_by_key(|record| key(record));
+    records
+}

@@ -1,0 +1,391 @@
+//! Everything resolved → one buffer of tables.
+
+use zerocopy::little_endian::{U32, U64};
+use zerocopy::{FromZeros, Immutable, IntoBytes};
+
+use crate::model::Supplier;
+
+use super::condition::Conditions;
+use super::entities::{AttributeValues, Entities};
+use super::forbids::Forbids;
+use super::holdings::Holdings;
+use super::intern::{Runs, Strings, number};
+use super::layout::{
+    AlsoRecord, AttributeRecord, EntityRecord, HeaderRecord, MAGIC, NONE, NameKind, NameSlot, ParameterRecord,
+    PermissionRecord, RoleRecord, SECTIONS, Section, SectionRecord, SupplierCode, TermsRecord, TypeRecord, VERSION,
+    ValueKind, also_mode, attribute_flags, entity_hash, header_flags, name_hash, parameter_flags, permission_flags,
+    type_flags,
+};
+use super::roles::Roles;
+use super::schema::{AttributeInfo, Kind, PermissionInfo, Schema, TypeSort};
+use super::slots::{Slots, fill};
+use super::values::{Literals, value};
+
+/// The first seed of the name hash; names are few and the policy author's own.
+const NAME_SEED: u64 = 0x51de_9a7e;
+
+/// The tables while they grow.
+#[derive(Debug)]
+pub(super) struct Tables {
+    /// Every text.
+    pub(super) strings: Strings,
+    sections: [Vec<u8>; SECTIONS],
+    names: Vec<(NameKind, u32, String, u32)>,
+    flags: u32,
+    name_slots: Option<(u64, u32)>,
+    entity_slots: Option<(u64, u32)>,
+    problem: Option<String>,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            strings: Strings::default(),
+            sections: std::array::from_fn(|_| Vec::new()),
+            names: Vec::new(),
+            flags: 0,
+            name_slots: None,
+            entity_slots: None,
+            problem: None,
+        }
+    }
+}
+
+impl Tables {
+    fn push<T: IntoBytes + Immutable>(&mut self, section: Section, record: &T) {
+        self.push_bytes(section, record.as_bytes());
+    }
+
+    fn push_bytes(&mut self, section: Section, bytes: &[u8]) {
+        if let Some(table) = self.sections.get_mut(section as usize) {
+            table.extend_from_slice(bytes);
+        }
+    }
+
+    fn name(&mut self, kind: NameKind, owner: u32, name: &str, value: u32) -> U32 {
+        self.names.push((kind, owner, name.to_owned(), value));
+        self.strings.intern(name).into()
+    }
+
+    /// Types, attributes and permissions. Forbids are added to the permissions by [`Tables::write_forbids`].
+    pub(super) fn write_schema(&mut self, schema: &Schema<'_>, literals: &Literals, defaults: &[u32], strict: bool) {
+        self.flags = if strict { header_flags::STRICT_PROPERTIES } else { 0 };
+        self.write_types(schema);
+        let mut literals = literals.records.clone();
+        for ((info, default), number) in schema.attributes.iter().zip(defaults).zip(0..) {
+            let record = self.attribute(info, number, *default, &mut literals);
+            self.push(Section::Attributes, &record);
+        }
+        self.push_bytes(Section::Literals, literals.as_bytes());
+        let mut parameters = 0;
+        let mut also = 0;
+        for (info, number) in schema.permissions.iter().zip(0..) {
+            let record = self.permission(info, number, &mut parameters, &mut also);
+            self.push(Section::Permissions, &record);
+        }
+    }
+
+    fn write_types(&mut self, schema: &Schema<'_>) {
+        let mut parents = 0;
+        for (info, number) in schema.types.iter().zip(0_u16..) {
+            let sort = match info.sort {
+                TypeSort::Resource => 0,
+                TypeSort::Subject => type_flags::SUBJECT,
+                TypeSort::Virtual => type_flags::VIRTUAL,
+            };
+            let root = if info.root { type_flags::ROOT } else { 0 };
+            let open = if info.open { type_flags::OPEN } else { 0 };
+            let mine = schema.permissions.iter().zip(0_u32..).filter(|(permission, _)| permission.owner == number);
+            let mine: Vec<u32> = mine.map(|(_, permission)| permission).collect();
+            let first = mine.first().copied().unwrap_or(0);
+            let parents_end = parents + u32::try_from(info.parents.len()).unwrap_or(0);
+            let record = TypeRecord {
+                name: self.name(NameKind::Type, 0, &info.name.value, u32::from(number)),
+                flags: (sort | root | open).into(),
+                permissions: first.into(),
+                permissions_end: mine.last().map_or(first, |last| last + 1).into(),
+                parents: parents.into(),
+                parents_end: parents_end.into(),
+            };
+            self.push(Section::Types, &record);
+            for parent in &info.parents {
+                self.push(Section::Parents, &U32::new(u32::from(*parent)));
+            }
+            parents = parents_end;
+        }
+    }
+
+    fn attribute(
+        &mut self,
+        info: &AttributeInfo<'_>,
+        attribute: u32,
+        default: u32,
+        literals: &mut Vec<super::layout::ValueRecord>,
+    ) -> AttributeRecord {
+        let declared = info.declared;
+        let item = match &info.kind {
+            Kind::List(item) => item.as_ref(),
+            scalar => scalar,
+        };
+        let reference = if let Kind::Reference(target) = item { *target } else { 0 };
+        let values = number(literals.len());
+        if let Kind::Enum(texts) = item {
+            for text in *texts {
+                let text = self.strings.intern(&text.value);
+                literals.push(value(ValueKind::Enum, 0, i64::from(text)));
+            }
+        }
+        let supplier = match declared.from {
+            Supplier::Snapshot => SupplierCode::Snapshot,
+            Supplier::Request => SupplierCode::Request,
+            Supplier::SnapshotThenRequest => SupplierCode::SnapshotThenRequest,
+            Supplier::RequestThenSnapshot => SupplierCode::RequestThenSnapshot,
+        };
+        let optional = if declared.optional { attribute_flags::OPTIONAL } else { 0 };
+        let sensitive = if declared.sensitive { attribute_flags::SENSITIVE } else { 0 };
+        AttributeRecord {
+            name: self.name(NameKind::Attribute, u32::from(info.owner), &declared.name.value, attribute),
+            owner: info.owner.into(),
+            reference: reference.into(),
+            kind: info.kind.code() as u8,
+            item_kind: item.code() as u8,
+            supplier: supplier as u8,
+            flags: optional | sensitive,
+            default: default.into(),
+            values: values.into(),
+            values_end: number(literals.len()).into(),
+        }
+    }
+
+    fn permission(
+        &mut self,
+        info: &PermissionInfo<'_>,
+        permission: u32,
+        parameters: &mut u32,
+        also: &mut u32,
+    ) -> PermissionRecord {
+        let first = *parameters;
+        for (parameter, (declared, target)) in (0..).zip(info.action.parameters.iter().zip(&info.parameters)) {
+            let record = ParameterRecord {
+                name: self.name(NameKind::Parameter, permission, &declared.name.value, parameter),
+                reference: (*target).into(),
+                flags: if declared.optional { parameter_flags::OPTIONAL } else { 0 }.into(),
+            };
+            self.push(Section::Parameters, &record);
+            *parameters += 1;
+        }
+        let second = info.also.map_or(NONE, |(parameter, second, under)| {
+            let mode = if under { also_mode::UNDER } else { also_mode::ON };
+            self.push(
+                Section::Also,
+                &AlsoRecord { parameter: parameter.into(), permission: second.into(), mode: mode.into() },
+            );
+            *also += 1;
+            *also - 1
+        });
+        PermissionRecord {
+            name: self.name(NameKind::Permission, u32::from(info.owner), &info.action.name.value, permission),
+            owner: info.owner.into(),
+            flags: if info.action.creates { permission_flags::CREATES } else { 0 }.into(),
+            parameters: first.into(),
+            parameters_end: (*parameters).into(),
+            also: second.into(),
+            forbids: 0.into(),
+            forbids_end: 0.into(),
+        }
+    }
+
+    /// Programs and their instructions.
+    pub(super) fn write_conditions(&mut self, conditions: &Conditions) {
+        self.push_bytes(Section::Programs, conditions.programs.as_bytes());
+        self.push_bytes(Section::Instructions, conditions.instructions.as_bytes());
+    }
+
+    /// Roles, rules and limits.
+    pub(super) fn write_roles(&mut self, roles: &Roles<'_>) {
+        let mut rules = 0;
+        for role in &roles.list {
+            let end = rules + number(role.rules.len());
+            let record = RoleRecord {
+                name: self.strings.intern(role.name).into(),
+                rules: rules.into(),
+                rules_end: end.into(),
+                definer: role.definer.unwrap_or(NONE).into(),
+            };
+            self.push(Section::Roles, &record);
+            self.push_bytes(Section::Rules, role.rules.as_bytes());
+            rules = end;
+        }
+        self.push_bytes(Section::Limits, roles.limits.items.as_bytes());
+    }
+
+    /// Forbids, the sets of permissions that they take, and where to look for them.
+    pub(super) fn write_forbids(&mut self, forbids: &Forbids, permissions: usize) {
+        let mut sets: Runs<u8> = Runs::default();
+        let width = number(permissions.div_ceil(8).max(1));
+        for info in &forbids.list {
+            let mut bitmap = vec![0_u8; permissions.div_ceil(8).max(1)];
+            for permission in &info.permissions {
+                if let Some(byte) = usize::try_from(permission / 8).ok().and_then(|at| bitmap.get_mut(at)) {
+                    *byte |= 1 << (permission % 8);
+                }
+            }
+            let set = sets.intern(bitmap).0 / width;
+            let id = self.strings.intern(&info.id);
+            self.push(Section::Forbids, &Forbids::record(info, id, set));
+        }
+        self.push_bytes(Section::PermissionSets, &sets.items);
+        self.push_bytes(Section::TargetedForbids, forbids.targeted().as_bytes());
+        let mut listed: u32 = 0;
+        for permission in 0..number(permissions) {
+            let first = listed;
+            for forbid in forbids.general(permission) {
+                self.push(Section::GeneralForbids, &U32::new(forbid));
+                listed += 1;
+            }
+            self.patch_permission(permission, first, listed);
+        }
+    }
+
+    /// Where a permission's general forbids stand.
+    fn patch_permission(&mut self, permission: u32, first: u32, end: u32) {
+        let size = size_of::<PermissionRecord>();
+        let start = usize::try_from(permission).unwrap_or(0) * size;
+        let table = self.sections.get_mut(Section::Permissions as usize);
+        // The two ranges are the record's last eight bytes.
+        if let Some(bytes) = table.and_then(|table| table.get_mut(start + size - 8..start + size)) {
+            let (low, high) = bytes.split_at_mut(4);
+            low.copy_from_slice(&first.to_le_bytes());
+            high.copy_from_slice(&end.to_le_bytes());
+        }
+    }
+
+    /// Entities, their attributes and their bindings. Lifetimes of bindings stand behind those of forbids.
+    pub(super) fn write_entities(
+        &mut self,
+        entities: &Entities<'_>,
+        attributes: &AttributeValues,
+        holdings: &Holdings,
+        forbid_terms: &Runs<TermsRecord>,
+    ) {
+        self.push_bytes(Section::Terms, forbid_terms.items.as_bytes());
+        self.push_bytes(Section::Terms, holdings.terms.items.as_bytes());
+        let first_terms = number(forbid_terms.items.len());
+        let mut bindings = holdings.list.iter().peekable();
+        let mut binding = 0;
+        for ((info, values), entity) in entities.list.iter().zip(&attributes.starts).zip(0_u32..) {
+            let record = EntityRecord {
+                id: self.strings.push(info.id).into(),
+                kind: info.kind.into(),
+                flags: info.flags.into(),
+                parent: info.parent.into(),
+                values: (*values).into(),
+                bindings: binding.into(),
+            };
+            self.push(Section::Entities, &record);
+            while let Some((_, held)) = bindings.next_if(|(subject, _)| *subject == entity) {
+                let mut held = *held;
+                if held.terms.get() != NONE {
+                    held.terms = (held.terms.get() + first_terms).into();
+                }
+                self.push(Section::Bindings, &held);
+                binding += 1;
+            }
+        }
+        let mut last = EntityRecord::new_zeroed();
+        last.values = attributes.starts.last().copied().unwrap_or(0).into();
+        last.bindings = binding.into();
+        self.push(Section::Entities, &last);
+        self.push_bytes(Section::AttributeValues, attributes.records.as_bytes());
+        self.write_entity_slots(entities);
+    }
+
+    fn write_entity_slots(&mut self, entities: &Entities<'_>) {
+        let mut ids = blake3::Hasher::new();
+        for info in &entities.list {
+            ids.update(&info.kind.to_le_bytes());
+            ids.update(&number(info.id.len()).to_le_bytes());
+            ids.update(info.id.as_bytes());
+        }
+        let seed = ids.finalize().as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let hash =
+            |seed, at: usize| entities.list.get(at).map_or(0, |info| entity_hash(seed, info.kind, info.id.as_bytes()));
+        match fill(entities.list.len(), seed, hash) {
+            Ok(Slots { seed, probes, keys }) => {
+                self.entity_slots = Some((seed, probes));
+                for slot in keys {
+                    self.push(Section::EntitySlots, &U32::new(slot));
+                }
+            }
+            Err(problem) => self.problem = Some(problem),
+        }
+    }
+
+    fn write_names(&mut self) {
+        let names = std::mem::take(&mut self.names);
+        let hash = |seed, at: usize| {
+            names.get(at).map_or(0, |(kind, owner, name, _)| name_hash(seed, *kind, *owner, name.as_bytes()))
+        };
+        match fill(names.len(), NAME_SEED, hash) {
+            Ok(Slots { seed, probes, keys }) => {
+                self.name_slots = Some((seed, probes));
+                for slot in keys {
+                    let named = usize::try_from(slot).ok().and_then(|at| names.get(at));
+                    let record = named.map_or(
+                        NameSlot { value: NONE.into(), ..NameSlot::new_zeroed() },
+                        |(kind, owner, name, value)| NameSlot {
+                            kind: *kind as u8,
+                            reserved: [0; 3],
+                            owner: (*owner).into(),
+                            name: self.strings.intern(name).into(),
+                            value: (*value).into(),
+                        },
+                    );
+                    self.push(Section::Names, &record);
+                }
+            }
+            Err(problem) => self.problem = Some(problem),
+        }
+    }
+
+    /// The body.
+    pub(super) fn finish(mut self) -> Result<Vec<u8>, String> {
+        self.write_names();
+        if let Some(problem) = self.problem {
+            return Err(problem);
+        }
+        let (name_seed, name_probes) = self.name_slots.unwrap_or_default();
+        let (entity_seed, entity_probes) = self.entity_slots.unwrap_or_default();
+        let mut sections = self.sections;
+        if let Some(table) = sections.get_mut(Section::Strings as usize) {
+            *table = self.strings.finish()?;
+        }
+        let mut start = size_of::<HeaderRecord>();
+        let places = std::array::from_fn(|at| {
+            let length = sections.get(at).map_or(0, Vec::len);
+            let place = SectionRecord { start: wide(start), length: wide(length) };
+            start += length;
+            place
+        });
+        let header = HeaderRecord {
+            magic: MAGIC,
+            version: VERSION.into(),
+            flags: self.flags.into(),
+            name_seed: name_seed.into(),
+            entity_seed: entity_seed.into(),
+            name_probes: name_probes.into(),
+            entity_probes: entity_probes.into(),
+            sections: places,
+        };
+        let mut body = Vec::with_capacity(start);
+        body.extend_from_slice(header.as_bytes());
+        for section in &sections {
+            body.extend_from_slice(section);
+        }
+        Ok(body)
+    }
+}
+
+fn wide(count: usize) -> U64 {
+    U64::new(u64::try_from(count).unwrap_or(u64::MAX))
+}
