@@ -1,4 +1,5 @@
 //! Sidegate: a sidecar that decides.
 
 pub mod compile;
+pub mod index;
 pub mod model;

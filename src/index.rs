@@ -1,0 +1,69 @@
+//! The tables of a compiled snapshot, read in place: opening and looking up, never a rule about who wins.
+//!
+//! Opening checks the head, the places of the tables and every reference once, in sequence. Reading checks every
+//! reference again, because a mistake here must end as a denial: an impossible reference is [`Corrupt`], never a panic
+//! and never an allow.
+
+mod look_up;
+mod names;
+mod open;
+mod read;
+
+use crate::compile::layout::{SECTIONS, header_flags};
+
+pub use look_up::Held;
+pub use open::OpenError;
+pub use read::Corrupt;
+pub(crate) use read::optional;
+
+/// A compiled snapshot, opened. Immutable; it never changes an answer and holds no cache.
+pub struct Index {
+    bytes: Vec<u8>,
+    sections: [(usize, usize); SECTIONS],
+    flags: u32,
+    name_seed: u64,
+    entity_seed: u64,
+    name_probes: u32,
+    entity_probes: u32,
+    digest: [u8; 32],
+}
+
+/// How much an index holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Types of resources.
+    pub types: usize,
+    /// Roles, built in and defined.
+    pub roles: usize,
+    /// Subjects.
+    pub subjects: usize,
+    /// Resources.
+    pub resources: usize,
+    /// Bindings.
+    pub bindings: usize,
+    /// Forbids and blocks.
+    pub forbids: usize,
+}
+
+impl Index {
+    /// The bytes that it reads.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// BLAKE3 of the bytes: what a snapshot is called.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// Whether an undeclared property makes a request malformed.
+    pub fn strict_properties(&self) -> bool {
+        self.flags & header_flags::STRICT_PROPERTIES != 0
+    }
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Index").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}

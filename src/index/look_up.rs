@@ -1,0 +1,193 @@
+//! Names → numbers, and what belongs to a number.
+
+use crate::compile::layout::{
+    ANY_TYPE, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, NONE, NameKind, NameSlot,
+    PermissionRecord, RoleRecord, RuleRecord, Section, TargetedForbidRecord, TypeRecord, ValueRecord, entity_hash,
+    first_slot, name_hash, type_flags,
+};
+
+use super::read::Corrupt;
+use super::{Counts, Index};
+
+/// A subject's bindings, by scope.
+#[derive(Debug, Clone, Copy)]
+pub struct Held<'i>(&'i [BindingRecord]);
+
+impl<'i> Held<'i> {
+    /// The bindings on one scope.
+    #[inline]
+    pub fn at(&self, scope: u32) -> &'i [BindingRecord] {
+        // Most subjects hold a few roles: then a scan beats a search.
+        const FEW: usize = 8;
+        let from = if self.0.len() <= FEW {
+            self.0.iter().position(|binding| binding.scope.get() >= scope).unwrap_or(self.0.len())
+        } else {
+            self.0.partition_point(|binding| binding.scope.get() < scope)
+        };
+        let rest = self.0.get(from..).unwrap_or_default();
+        let mine = rest.iter().take_while(|binding| binding.scope.get() == scope).count();
+        rest.get(..mine).unwrap_or_default()
+    }
+
+    /// Whether they stand in the order that a look-up needs.
+    pub(super) fn is_sorted(&self) -> bool {
+        self.0.is_sorted_by_key(|binding| binding.scope.get())
+    }
+}
+
+impl Index {
+    /// The type of a name, of resources or of subjects.
+    pub(crate) fn type_named(&self, name: &str) -> Result<Option<(u16, &TypeRecord)>, Corrupt> {
+        let Some(number) = self.named(NameKind::Type, 0, name)? else { return Ok(None) };
+        let number = u16::try_from(number).map_err(|_| Corrupt)?;
+        Ok(Some((number, self.record(u32::from(number))?)))
+    }
+
+    /// The action of a type.
+    pub(crate) fn permission_named(&self, owner: u16, action: &str) -> Result<Option<u32>, Corrupt> {
+        self.named(NameKind::Permission, u32::from(owner), action)
+    }
+
+    /// The attribute of a type.
+    pub(crate) fn attribute_named(&self, owner: u16, name: &str) -> Result<Option<u32>, Corrupt> {
+        self.named(NameKind::Attribute, u32::from(owner), name)
+    }
+
+    /// The context key of a name.
+    pub(crate) fn context_key_named(&self, name: &str) -> Result<Option<u32>, Corrupt> {
+        self.attribute_named(ANY_TYPE, name)
+    }
+
+    /// The place of a permission's parameter, from 0.
+    pub(crate) fn parameter_named(&self, permission: u32, name: &str) -> Result<Option<u32>, Corrupt> {
+        self.named(NameKind::Parameter, permission, name)
+    }
+
+    fn named(&self, kind: NameKind, owner: u32, name: &str) -> Result<Option<u32>, Corrupt> {
+        let slots = self.count::<NameSlot>();
+        let hash = name_hash(self.name_seed, kind, owner, name.as_bytes());
+        let mut at =
+            u32::try_from(first_slot(hash, usize::try_from(slots).map_err(|_| Corrupt)?)).map_err(|_| Corrupt)?;
+        for _ in 0..=self.name_probes {
+            let slot: &NameSlot = self.record(at)?;
+            if slot.value.get() == NONE {
+                return Ok(None);
+            }
+            let same = slot.kind == kind as u8 && slot.owner.get() == owner;
+            if same && self.text_bytes(slot.name.get())? == name.as_bytes() {
+                return Ok(Some(slot.value.get()));
+            }
+            at = if at + 1 == slots { 0 } else { at + 1 };
+        }
+        Ok(None)
+    }
+
+    /// The entity of a type and id.
+    #[inline]
+    pub(crate) fn entity_named(&self, kind: u16, id: &str) -> Result<Option<u32>, Corrupt> {
+        let slots = self.section(Section::EntitySlots).len() / 4;
+        let mut at = first_slot(entity_hash(self.entity_seed, kind, id.as_bytes()), slots);
+        for _ in 0..=self.entity_probes {
+            let entity = self.number_at(Section::EntitySlots, at)?;
+            if entity == NONE {
+                return Ok(None);
+            }
+            let record: &EntityRecord = self.record(entity)?;
+            if record.kind.get() == kind && self.text_bytes(record.id.get())? == id.as_bytes() {
+                return Ok(Some(entity));
+            }
+            at = if at + 1 == slots { 0 } else { at + 1 };
+        }
+        Ok(None)
+    }
+
+    /// How many entities there are; the table has one record more.
+    pub(crate) fn entities(&self) -> u32 {
+        self.count::<EntityRecord>().saturating_sub(1)
+    }
+
+    /// What a subject holds.
+    pub(crate) fn held_by(&self, subject: u32) -> Result<Held<'_>, Corrupt> {
+        let (start, end) = self.entity_and_next(subject)?;
+        Ok(Held(self.records(start.bindings.get(), end.bindings.get())?))
+    }
+
+    /// The value of an entity's attribute, if it has one.
+    pub(crate) fn stored(&self, entity: u32, attribute: u32) -> Result<Option<&ValueRecord>, Corrupt> {
+        let (start, end) = self.entity_and_next(entity)?;
+        let values: &[AttributeValueRecord] = self.records(start.values.get(), end.values.get())?;
+        Ok(values.iter().find(|value| value.attribute.get() == attribute).map(|value| &value.value))
+    }
+
+    fn entity_and_next(&self, entity: u32) -> Result<(&EntityRecord, &EntityRecord), Corrupt> {
+        let next = entity.checked_add(1).ok_or(Corrupt)?;
+        Ok((self.record(entity)?, self.record(next)?))
+    }
+
+    /// The rules of a role on a permission.
+    #[inline]
+    pub(crate) fn rules_on(&self, role: u32, permission: u32) -> Result<&[RuleRecord], Corrupt> {
+        let record: &RoleRecord = self.record(role)?;
+        let rules: &[RuleRecord] = self.records(record.rules.get(), record.rules_end.get())?;
+        let from = rules.partition_point(|rule| rule.permission.get() < permission);
+        let rest = rules.get(from..).unwrap_or_default();
+        let mine = rest.iter().take_while(|rule| rule.permission.get() == permission).count();
+        Ok(rest.get(..mine).unwrap_or_default())
+    }
+
+    /// The forbids that bind a holder in a scope; [`NONE`] stands for everybody and everywhere.
+    pub(crate) fn forbids_on(&self, holder: u32, scope: u32) -> Result<&[TargetedForbidRecord], Corrupt> {
+        let all: &[TargetedForbidRecord] = self.records(0, self.count::<TargetedForbidRecord>())?;
+        let key = |record: &TargetedForbidRecord| (record.holder.get(), record.scope.get());
+        let from = all.partition_point(|record| key(record) < (holder, scope));
+        let rest = all.get(from..).unwrap_or_default();
+        let mine = rest.partition_point(|record| key(record) == (holder, scope));
+        Ok(rest.get(..mine).unwrap_or_default())
+    }
+
+    /// Whether any forbid binds somebody or holds somewhere.
+    pub(crate) fn has_targeted_forbids(&self) -> bool {
+        !self.section(Section::TargetedForbids).is_empty()
+    }
+
+    /// Whether a permission is in a set.
+    pub(crate) fn in_set(&self, set: u32, permission: u32) -> Result<bool, Corrupt> {
+        let width = self.count::<PermissionRecord>().div_ceil(8).max(1);
+        let at = u64::from(set) * u64::from(width) + u64::from(permission / 8);
+        let byte =
+            usize::try_from(at).ok().and_then(|at| self.section(Section::PermissionSets).get(at)).ok_or(Corrupt)?;
+        Ok(byte & (1 << (permission % 8)) != 0)
+    }
+
+    /// Whether a type may stand under another.
+    pub(crate) fn fits_under(&self, kind: &TypeRecord, above: u16) -> Result<bool, Corrupt> {
+        let parents = self.numbers(Section::Parents, kind.parents.get(), kind.parents_end.get())?;
+        Ok(parents.iter().any(|parent| parent.get() == u32::from(above)))
+    }
+
+    /// How much there is.
+    pub fn counts(&self) -> Counts {
+        let sort = |number: u32| self.record::<TypeRecord>(number).map_or(0, |kind| kind.flags.get());
+        let types =
+            (0..self.count::<TypeRecord>()).filter(|n| sort(*n) & (type_flags::SUBJECT | type_flags::VIRTUAL) == 0);
+        let is_subject = |entity: &u32| {
+            let record = self.record::<EntityRecord>(*entity);
+            record.is_ok_and(|record| sort(u32::from(record.kind.get())) & type_flags::SUBJECT != 0)
+        };
+        let subjects = (0..self.entities()).filter(is_subject).count();
+        let wide = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+        Counts {
+            types: types.count(),
+            roles: wide(self.count::<RoleRecord>()),
+            subjects,
+            resources: wide(self.entities()).saturating_sub(subjects),
+            bindings: wide(self.count::<BindingRecord>()),
+            forbids: wide(self.count::<crate::compile::layout::ForbidRecord>()),
+        }
+    }
+
+    /// The attributes of an owner, by number.
+    pub(crate) fn attribute(&self, number: u32) -> Result<&AttributeRecord, Corrupt> {
+        self.record(number)
+    }
+}

@@ -1,0 +1,54 @@
+//! Numbers → the names that an author wrote, for people.
+
+use crate::compile::layout::{EntityRecord, ForbidRecord, PermissionRecord, RoleRecord, TypeRecord};
+use crate::model::Because;
+
+use super::Index;
+use super::read::Corrupt;
+
+impl Index {
+    /// The id of what decided: `roles/developer/bot.update`, `forbids/freeze`, `blocks/suspend-ana`. Built from names,
+    /// never from positions, so that it survives every reordering. `None` for [`Because::Nothing`].
+    pub fn rule_id(&self, because: Because) -> Option<String> {
+        match because {
+            Because::Nothing => None,
+            Because::Rule { role, permission } => {
+                Some(format!("roles/{}/{}", self.role_name(role).ok()?, self.permission_name(permission).ok()?))
+            }
+            Because::Forbid(forbid) => {
+                let record: &ForbidRecord = self.record(forbid).ok()?;
+                self.text(record.id.get()).ok().map(str::to_owned)
+            }
+        }
+    }
+
+    /// A role's name.
+    pub(crate) fn role_name(&self, role: u32) -> Result<&str, Corrupt> {
+        let record: &RoleRecord = self.record(role)?;
+        self.text(record.name.get())
+    }
+
+    /// A type's name.
+    pub(crate) fn type_name(&self, kind: u16) -> Result<&str, Corrupt> {
+        let record: &TypeRecord = self.record(u32::from(kind))?;
+        self.text(record.name.get())
+    }
+
+    /// An action's name.
+    pub(crate) fn action_name(&self, permission: u32) -> Result<&str, Corrupt> {
+        let record: &PermissionRecord = self.record(permission)?;
+        self.text(record.name.get())
+    }
+
+    /// `type.action`.
+    pub(crate) fn permission_name(&self, permission: u32) -> Result<String, Corrupt> {
+        let record: &PermissionRecord = self.record(permission)?;
+        Ok(format!("{}.{}", self.type_name(record.owner.get())?, self.text(record.name.get())?))
+    }
+
+    /// `type/id`.
+    pub(crate) fn entity_name(&self, entity: u32) -> Result<String, Corrupt> {
+        let record: &EntityRecord = self.record(entity)?;
+        Ok(format!("{}/{}", self.type_name(record.kind.get())?, self.text(record.id.get())?))
+    }
+}

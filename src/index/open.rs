@@ -1,0 +1,314 @@
+//! Bytes → an index: what is checked once, so that a damaged or foreign file is refused as a whole.
+
+use zerocopy::FromBytes;
+use zerocopy::little_endian::U32;
+
+use crate::compile::layout::{
+    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, ForbidRecord, HeaderRecord,
+    InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS, NONE, NameSlot, OperandKind, OperandRecord, Operation,
+    ParameterRecord, PermissionRecord, ProgramRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES, Section,
+    SupplierCode, TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind, ValueRecord,
+};
+
+use super::Index;
+use super::read::{Corrupt, Record};
+
+/// Why bytes are not an index.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// They do not begin as an index does.
+    #[error("this is not a compiled snapshot")]
+    Foreign,
+    /// They were written by another version of the layout.
+    #[error("this is a compiled snapshot of layout {found}; this program reads layout {VERSION}")]
+    Version {
+        /// What they say.
+        found: u32,
+    },
+    /// They are damaged.
+    #[error("the compiled snapshot is damaged: {what}")]
+    Damaged {
+        /// What does not fit.
+        what: &'static str,
+    },
+}
+
+/// A check of one kind of table.
+type Check = fn(&Index) -> Result<(), Corrupt>;
+
+impl Index {
+    /// Opens and validates.
+    ///
+    /// # Errors
+    /// Bytes that are foreign, of another version, cut, or inconsistent in any reference.
+    pub fn open(bytes: Vec<u8>) -> Result<Self, OpenError> {
+        let (header, _) = HeaderRecord::ref_from_prefix(&bytes).map_err(|_| OpenError::Foreign)?;
+        if header.magic != MAGIC {
+            return Err(OpenError::Foreign);
+        }
+        if header.version.get() != VERSION {
+            return Err(OpenError::Version { found: header.version.get() });
+        }
+        let sections = sections(header, bytes.len())?;
+        let digest = *blake3::hash(&bytes).as_bytes();
+        let index = Self {
+            sections,
+            flags: header.flags.get(),
+            name_seed: header.name_seed.get(),
+            entity_seed: header.entity_seed.get(),
+            name_probes: header.name_probes.get(),
+            entity_probes: header.entity_probes.get(),
+            digest,
+            bytes,
+        };
+        index.validate()?;
+        Ok(index)
+    }
+
+    fn validate(&self) -> Result<(), OpenError> {
+        self.check_sizes()?;
+        let checks: [(&'static str, Check); 8] = [
+            ("names", Self::check_names),
+            ("types", Self::check_types),
+            ("permissions", Self::check_permissions),
+            ("values", Self::check_values),
+            ("conditions", Self::check_conditions),
+            ("roles", Self::check_roles),
+            ("entities", Self::check_entities),
+            ("forbids", Self::check_forbids),
+        ];
+        for (what, check) in checks {
+            check(self).map_err(|Corrupt| OpenError::Damaged { what })?;
+        }
+        Ok(())
+    }
+
+    /// Every table is a whole number of records.
+    fn check_sizes(&self) -> Result<(), OpenError> {
+        let whole = [
+            self.is_whole::<NameSlot>(),
+            self.is_whole::<TypeRecord>(),
+            self.is_whole::<AttributeRecord>(),
+            self.is_whole::<PermissionRecord>(),
+            self.is_whole::<ParameterRecord>(),
+            self.is_whole::<AlsoRecord>(),
+            self.is_whole::<ValueRecord>(),
+            self.is_whole::<ProgramRecord>(),
+            self.is_whole::<InstructionRecord>(),
+            self.is_whole::<RoleRecord>(),
+            self.is_whole::<RuleRecord>(),
+            self.is_whole::<LimitRecord>(),
+            self.is_whole::<EntityRecord>(),
+            self.is_whole::<AttributeValueRecord>(),
+            self.is_whole::<BindingRecord>(),
+            self.is_whole::<TermsRecord>(),
+            self.is_whole::<ForbidRecord>(),
+            self.is_whole::<TargetedForbidRecord>(),
+            self.section(Section::Parents).len().is_multiple_of(4),
+            self.section(Section::EntitySlots).len().is_multiple_of(4),
+            self.section(Section::GeneralForbids).len().is_multiple_of(4),
+            self.count::<TypeRecord>() < u32::from(SUBJECT_TYPES),
+        ];
+        if whole.contains(&false) { Err(OpenError::Damaged { what: "the sizes of its tables" }) } else { Ok(()) }
+    }
+
+    fn is_whole<T: Record>(&self) -> bool {
+        self.section(T::SECTION).len().is_multiple_of(size_of::<T>())
+    }
+
+    fn all<T: Record>(&self) -> Result<&[T], Corrupt> {
+        self.records(0, self.count::<T>())
+    }
+
+    fn check_names(&self) -> Result<(), Corrupt> {
+        let slots = self.all::<NameSlot>()?;
+        // An empty slot must exist, or a look-up could not end early; the probe bound ends it in any case.
+        ensure(slots.iter().any(|slot| slot.value.get() == NONE))?;
+        slots.iter().filter(|slot| slot.value.get() != NONE).try_for_each(|slot| self.text(slot.name.get()).map(drop))
+    }
+
+    fn check_types(&self) -> Result<(), Corrupt> {
+        for kind in self.all::<TypeRecord>()? {
+            self.text(kind.name.get())?;
+            self.records::<PermissionRecord>(kind.permissions.get(), kind.permissions_end.get())?;
+            for parent in self.numbers(Section::Parents, kind.parents.get(), kind.parents_end.get())? {
+                self.record::<TypeRecord>(parent.get())?;
+            }
+        }
+        for attribute in self.all::<AttributeRecord>()? {
+            self.text(attribute.name.get())?;
+            ValueKind::from_code(attribute.kind).ok_or(Corrupt)?;
+            ValueKind::from_code(attribute.item_kind).ok_or(Corrupt)?;
+            SupplierCode::from_code(attribute.supplier).ok_or(Corrupt)?;
+            self.optional_record::<ValueRecord>(attribute.default)?;
+            self.records::<ValueRecord>(attribute.values.get(), attribute.values_end.get())?;
+        }
+        Ok(())
+    }
+
+    fn check_permissions(&self) -> Result<(), Corrupt> {
+        for permission in self.all::<PermissionRecord>()? {
+            self.text(permission.name.get())?;
+            self.record::<TypeRecord>(u32::from(permission.owner.get()))?;
+            let parameters: &[ParameterRecord] =
+                self.records(permission.parameters.get(), permission.parameters_end.get())?;
+            ensure(parameters.len() <= MAX_PARAMETERS)?;
+            parameters.iter().try_for_each(|parameter| self.text(parameter.name.get()).map(drop))?;
+            self.optional_record::<AlsoRecord>(permission.also)?;
+            for forbid in
+                self.numbers(Section::GeneralForbids, permission.forbids.get(), permission.forbids_end.get())?
+            {
+                self.record::<ForbidRecord>(forbid.get())?;
+            }
+        }
+        for also in self.all::<AlsoRecord>()? {
+            let second: &PermissionRecord = self.record(also.permission.get())?;
+            // Not nested: the second decision has no second of its own.
+            ensure(second.also.get() == NONE)?;
+        }
+        Ok(())
+    }
+
+    fn check_values(&self) -> Result<(), Corrupt> {
+        self.all::<ValueRecord>()?.iter().try_for_each(|value| self.check_value(value))
+    }
+
+    fn check_value(&self, value: &ValueRecord) -> Result<(), Corrupt> {
+        let payload = || u32::try_from(value.payload.get()).map_err(|_| Corrupt);
+        match ValueKind::from_code(value.kind).ok_or(Corrupt)? {
+            ValueKind::String | ValueKind::Enum => self.text(payload()?).map(drop),
+            ValueKind::Reference => ensure(payload()? < self.entities()),
+            ValueKind::List => {
+                let start = payload()?;
+                let items: &[ValueRecord] =
+                    self.records(start, start.checked_add(value.extra.get()).ok_or(Corrupt)?)?;
+                ensure(items.iter().all(|item| item.kind != ValueKind::List as u8))
+            }
+            ValueKind::Absent | ValueKind::Bool | ValueKind::Int | ValueKind::Timestamp => Ok(()),
+        }
+    }
+
+    fn check_conditions(&self) -> Result<(), Corrupt> {
+        for program in self.all::<ProgramRecord>()? {
+            self.text(program.text.get())?;
+            let instructions: &[InstructionRecord] = self.records(program.start.get(), program.end.get())?;
+            self.check_program(instructions)?;
+        }
+        Ok(())
+    }
+
+    /// Every operand exists and the stack of truths ends with exactly one.
+    fn check_program(&self, instructions: &[InstructionRecord]) -> Result<(), Corrupt> {
+        let mut depth: u32 = 0;
+        for instruction in instructions {
+            self.check_operand(&instruction.left)?;
+            self.check_operand(&instruction.right)?;
+            depth = match Operation::from_code(instruction.operation).ok_or(Corrupt)? {
+                Operation::Not => depth.checked_sub(1).ok_or(Corrupt)? + 1,
+                Operation::And | Operation::Or => depth.checked_sub(2).ok_or(Corrupt)? + 1,
+                _ => depth + 1,
+            };
+            ensure(depth <= 64)?;
+        }
+        ensure(depth == 1)
+    }
+
+    fn check_operand(&self, operand: &OperandRecord) -> Result<(), Corrupt> {
+        let number = operand.number.get();
+        match OperandKind::from_code(operand.kind).ok_or(Corrupt)? {
+            OperandKind::Literal => self.record::<ValueRecord>(number).map(drop),
+            OperandKind::Resource | OperandKind::Ancestor | OperandKind::Subject | OperandKind::Context => {
+                self.record::<AttributeRecord>(number).map(drop)
+            }
+            OperandKind::Parameter => ensure(usize::try_from(number).is_ok_and(|number| number < MAX_PARAMETERS)),
+            OperandKind::Nothing
+            | OperandKind::SubjectItself
+            | OperandKind::ResourceItself
+            | OperandKind::RequestTime
+            | OperandKind::ByCredential => Ok(()),
+        }
+    }
+
+    fn check_roles(&self) -> Result<(), Corrupt> {
+        for limit in self.all::<LimitRecord>()? {
+            self.optional_record::<ProgramRecord>(limit.when)?;
+        }
+        for role in self.all::<RoleRecord>()? {
+            self.text(role.name.get())?;
+            let rules: &[RuleRecord] = self.records(role.rules.get(), role.rules_end.get())?;
+            ensure(rules.is_sorted_by_key(|rule| rule.permission.get()))?;
+            for rule in rules {
+                self.record::<PermissionRecord>(rule.permission.get())?;
+                self.optional_record::<ProgramRecord>(rule.when)?;
+                self.records::<LimitRecord>(rule.limits.get(), rule.limits_end.get())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_entities(&self) -> Result<(), Corrupt> {
+        ensure(self.count::<EntityRecord>() > 0)?;
+        let roles = self.count::<RoleRecord>();
+        let entities = self.entities();
+        for entity in 0..entities {
+            let record: &EntityRecord = self.record(entity)?;
+            self.text(record.id.get())?;
+            self.record::<TypeRecord>(u32::from(record.kind.get()))?;
+            ensure(record.parent.get() == NONE || record.parent.get() < entities)?;
+            ensure(self.held_by(entity)?.is_sorted())?;
+            let next: &EntityRecord = self.record(entity + 1)?;
+            self.records::<AttributeValueRecord>(record.values.get(), next.values.get())?;
+        }
+        for binding in self.all::<BindingRecord>()? {
+            ensure(binding.scope.get() < entities && binding.role.get() < roles)?;
+            self.optional_record::<TermsRecord>(binding.terms)?;
+        }
+        for value in self.all::<AttributeValueRecord>()? {
+            self.record::<AttributeRecord>(value.attribute.get())?;
+            self.check_value(&value.value)?;
+        }
+        let slots = self.section(Section::EntitySlots);
+        let slots = <[U32]>::ref_from_bytes(slots).map_err(|_| Corrupt)?;
+        ensure(slots.iter().any(|slot| slot.get() == NONE))?;
+        ensure(slots.iter().all(|slot| slot.get() == NONE || slot.get() < entities))
+    }
+
+    fn check_forbids(&self) -> Result<(), Corrupt> {
+        for forbid in self.all::<ForbidRecord>()? {
+            self.text(forbid.id.get())?;
+            self.optional_record::<ProgramRecord>(forbid.when)?;
+            self.optional_record::<TermsRecord>(forbid.terms)?;
+            self.in_set(forbid.permissions.get(), self.count::<PermissionRecord>().saturating_sub(1))?;
+        }
+        let targeted = self.all::<TargetedForbidRecord>()?;
+        let key = |record: &TargetedForbidRecord| (record.holder.get(), record.scope.get(), record.forbid.get());
+        ensure(targeted.is_sorted_by_key(key))?;
+        targeted.iter().try_for_each(|record| self.record::<ForbidRecord>(record.forbid.get()).map(drop))
+    }
+
+    fn optional_record<T: Record>(&self, number: U32) -> Result<(), Corrupt> {
+        if number.get() == NONE { Ok(()) } else { self.record::<T>(number.get()).map(drop) }
+    }
+}
+
+/// Where each table stands; the tables fill the body without gaps, in order.
+fn sections(header: &HeaderRecord, length: usize) -> Result<[(usize, usize); SECTIONS], OpenError> {
+    let damaged = OpenError::Damaged { what: "the places of its tables" };
+    let mut sections = [(0, 0); SECTIONS];
+    let mut expected = size_of::<HeaderRecord>();
+    for (place, section) in header.sections.iter().zip(&mut sections) {
+        let start = usize::try_from(place.start.get()).map_err(|_| damaged.clone())?;
+        let bytes = usize::try_from(place.length.get()).map_err(|_| damaged.clone())?;
+        let end = start.checked_add(bytes).filter(|end| *end <= length).ok_or_else(|| damaged.clone())?;
+        if start != expected {
+            return Err(damaged);
+        }
+        *section = (start, end);
+        expected = end;
+    }
+    if expected == length { Ok(sections) } else { Err(damaged) }
+}
+
+fn ensure(holds: bool) -> Result<(), Corrupt> {
+    if holds { Ok(()) } else { Err(Corrupt) }
+}
