@@ -1,5 +1,6 @@
 //! Sidegate: a sidecar that decides.
 
 pub mod compile;
+pub mod decide;
 pub mod index;
 pub mod model;

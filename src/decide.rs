@@ -1,0 +1,124 @@
+//! Deciding: the only place that knows what allow means.
+//!
+//! [`authorize`] is a pure function of an index, a request and a moment: no clock, no cache, no I/O, no lock, no global,
+//! no log, no allocation and no recursion. A path is a binding with one rule of its role; it opens when every filter on
+//! it is true. The answer is an allow when some path opens and no forbid that applies is true or unknown; everything
+//! else is a denial, and so is a snapshot that is inconsistent in itself.
+//!
+//! Every door converts its question, calls this, and converts the answer back.
+
+mod condition;
+mod explain;
+mod forbids;
+mod paths;
+mod placement;
+mod question;
+mod trace;
+mod truth;
+mod values;
+
+use crate::compile::layout::{AlsoRecord, PermissionRecord, TypeRecord, also_mode, type_flags};
+use crate::index::{Corrupt, Index};
+use crate::model::{Malformed, Reason, Request, Timestamp, Verdict};
+
+pub use explain::{Consideration, Explanation, explain};
+
+use placement::Target;
+use question::{Question, Stop};
+use trace::{Silent, Trace};
+
+/// Decides one request at one moment.
+///
+/// # Errors
+/// A request that cannot be asked at all: see [`Request::check`]; with `strict_properties` also an undeclared property.
+pub fn authorize(index: &Index, request: &Request<'_>, time: Timestamp) -> Result<Verdict, Malformed> {
+    request.check()?;
+    decide(index, request, time, &mut Silent)
+}
+
+/// One action of a type and what would be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionVerdict {
+    /// The action's name.
+    pub action: String,
+    /// The same verdict as [`authorize`] gives.
+    pub verdict: Verdict,
+}
+
+/// Every action of the resource's type, in name order, each with the verdict that [`authorize`] gives; the request's own
+/// action is ignored. Of an unknown type there are none.
+///
+/// # Errors
+/// As [`authorize`].
+pub fn list_actions(index: &Index, request: &Request<'_>, time: Timestamp) -> Result<Vec<ActionVerdict>, Malformed> {
+    Request { action: "any", ..*request }.check()?;
+    let mut list = Vec::new();
+    for action in actions_of(index, request.resource.kind).unwrap_or_default() {
+        let verdict = decide(index, &Request { action, ..*request }, time, &mut Silent)?;
+        list.push(ActionVerdict { action: action.to_owned(), verdict });
+    }
+    Ok(list)
+}
+
+fn actions_of<'i>(index: &'i Index, kind: &str) -> Result<Vec<&'i str>, Corrupt> {
+    let Some((_, kind)) = index.type_named(kind)? else { return Ok(Vec::new()) };
+    (kind.permissions.get()..kind.permissions_end.get()).map(|permission| index.action_name(permission)).collect()
+}
+
+/// The whole decision, told to a trace.
+fn decide(index: &Index, request: &Request<'_>, time: Timestamp, trace: &mut impl Trace) -> Result<Verdict, Malformed> {
+    let question = match Question::resolve(index, request, time) {
+        Ok(question) => question,
+        Err(stop) => return stop.into_verdict(),
+    };
+    Ok(question.answer(trace).unwrap_or(Verdict::deny(Reason::Internal)))
+}
+
+impl Stop {
+    fn into_verdict(self) -> Result<Verdict, Malformed> {
+        match self {
+            Self::Because(reason) => Ok(Verdict::deny(reason)),
+            Self::Malformed(malformed) => Err(malformed),
+        }
+    }
+}
+
+impl Question<'_> {
+    /// Paths, then forbids.
+    fn answer(&self, trace: &mut impl Trace) -> Result<Verdict, Corrupt> {
+        let verdict = paths::best(self, trace)?;
+        if !verdict.is_allow() {
+            return Ok(verdict);
+        }
+        Ok(forbids::applicable(self, trace)?.unwrap_or(verdict))
+    }
+
+    /// The second decision that an open path needs: `None` where there is none to make, or it allows.
+    fn second_object(&self) -> Result<Option<Verdict>, Corrupt> {
+        let Some(also) = crate::index::optional(self.action.also) else { return Ok(None) };
+        let also: &AlsoRecord = self.index.record(also)?;
+        let position = usize::try_from(also.parameter.get()).map_err(|_| Corrupt)?;
+        let Some(entity) = *self.parameters.get(position).ok_or(Corrupt)? else { return Ok(None) };
+        let action: &PermissionRecord = self.index.record(also.permission.get())?;
+        let target = if also.mode.get() == also_mode::UNDER {
+            Target::proposed_like(self.index, &self.target, entity)?
+        } else {
+            Target::held(self.index, entity, &[])?
+        };
+        // Not nested: an action that is asked of a second object has no second object (checked at load and on opening).
+        let second = Question {
+            permission: also.permission.get(),
+            action,
+            target,
+            parameters: [None; question::PARAMETERS],
+            ..*self
+        };
+        let verdict = second.answer(&mut Silent)?;
+        Ok(Some(verdict).filter(|verdict| !verdict.is_allow()))
+    }
+}
+
+/// Whether entities of a type are asked about.
+fn is_resource_type(kind: &TypeRecord) -> bool {
+    kind.flags.get() & (type_flags::SUBJECT | type_flags::VIRTUAL) == 0
+}

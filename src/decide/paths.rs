@@ -1,0 +1,205 @@
+//! Paths: does some binding open the way, and if none does, how far did the best one get?
+
+use crate::compile::layout::{
+    ANY_TYPE, BindingRecord, EntityRecord, LimitRecord, RuleRecord, TermsRecord, terms_flags,
+};
+use crate::index::{Corrupt, Index, optional};
+use crate::model::{Because, Decision, Reason, Timestamp, Verdict};
+
+use super::question::Question;
+use super::trace::{PathSeen, Trace};
+use super::truth::Truth;
+
+/// How a path ended.
+#[derive(Clone, Copy)]
+struct Outcome {
+    reason: Reason,
+    undetermined: bool,
+    program: Option<u32>,
+}
+
+const OPEN: Outcome = Outcome { reason: Reason::Granted, undetermined: false, program: None };
+
+/// The verdict of the paths: the nearest scope's smallest rule id that opens, else the path that got furthest.
+pub(super) fn best(question: &Question<'_>, trace: &mut impl Trace) -> Result<Verdict, Corrupt> {
+    let mut search = Search { question, closed: None, open: None, second: None };
+    let held = question.index.held_by(question.subject)?;
+    for scope in question.target.chain() {
+        for binding in held.at(*scope) {
+            search.binding(*scope, binding, trace)?;
+        }
+        if search.open.is_some() && !everything(trace) {
+            break;
+        }
+    }
+    Ok(search.verdict())
+}
+
+fn everything<T: Trace>(_: &T) -> bool {
+    T::EVERYTHING
+}
+
+struct Search<'s, 'q> {
+    question: &'s Question<'q>,
+    /// The closed path that got furthest: its outcome and role.
+    closed: Option<(Outcome, u32)>,
+    /// The open path: its scope and role.
+    open: Option<(u32, u32)>,
+    /// What the second decision said, once it has been needed.
+    second: Option<Outcome>,
+}
+
+impl Search<'_, '_> {
+    fn binding(&mut self, scope: u32, binding: &BindingRecord, trace: &mut impl Trace) -> Result<(), Corrupt> {
+        let index = self.question.index;
+        let role = binding.role.get();
+        let rules = index.rules_on(role, self.question.permission)?;
+        let scope_record: &EntityRecord = index.record(scope)?;
+        let mut given = false;
+        for rule in rules.iter().filter(|rule| counts_at(rule.held_at.get(), scope_record)) {
+            given = true;
+            let outcome = self.path(binding, rule, scope_record)?;
+            trace.path(PathSeen {
+                role,
+                scope,
+                reason: outcome.reason,
+                undetermined: outcome.undetermined,
+                program: outcome.program,
+            });
+            self.keep(outcome, scope, role);
+        }
+        if !given {
+            trace.other_role(role, scope);
+        }
+        Ok(())
+    }
+
+    /// The filters of one path, in the order that the reasons fix.
+    fn path(&mut self, binding: &BindingRecord, rule: &RuleRecord, scope: &EntityRecord) -> Result<Outcome, Corrupt> {
+        let question = self.question;
+        if let Some(terms) = optional(binding.terms)
+            && !in_force(question.index, terms, question.time)?
+        {
+            return Ok(Outcome { reason: Reason::Expired, ..OPEN });
+        }
+        let limits: &[LimitRecord] = question.index.records(rule.limits.get(), rule.limits_end.get())?;
+        if let Some(outcome) = limited(question, limits, scope)? {
+            return Ok(outcome);
+        }
+        if let Some(program) = optional(rule.when) {
+            match question.evaluate(program)? {
+                Truth::True => {}
+                Truth::False => return Ok(Outcome { reason: Reason::ConditionFalse, program: Some(program), ..OPEN }),
+                Truth::Unknown => {
+                    return Ok(Outcome {
+                        reason: Reason::ConditionUnknown,
+                        undetermined: true,
+                        program: Some(program),
+                    });
+                }
+            }
+        }
+        self.second_object()
+    }
+
+    /// The second decision is the same for every path, and made once.
+    fn second_object(&mut self) -> Result<Outcome, Corrupt> {
+        if let Some(known) = self.second {
+            return Ok(known);
+        }
+        let denied = self.question.second_object()?;
+        let outcome = denied.map_or(OPEN, |second| Outcome {
+            reason: Reason::SecondObject,
+            undetermined: second.undetermined,
+            program: None,
+        });
+        self.second = Some(outcome);
+        Ok(outcome)
+    }
+
+    fn keep(&mut self, outcome: Outcome, scope: u32, role: u32) {
+        if outcome.reason == Reason::Granted {
+            // Roles are numbered in name order: the smaller number is the smaller rule id.
+            self.open = match self.open {
+                Some((nearest, best)) if nearest != scope || best <= role => Some((nearest, best)),
+                _ => Some((scope, role)),
+            };
+            return;
+        }
+        self.closed = Some(match self.closed {
+            None => (outcome, role),
+            Some((best, best_role)) => {
+                let tied = best.reason == outcome.reason && best_role == role;
+                if tied {
+                    (Outcome { undetermined: best.undetermined || outcome.undetermined, ..best }, role)
+                } else if (outcome.reason, std::cmp::Reverse(role)) > (best.reason, std::cmp::Reverse(best_role)) {
+                    (outcome, role)
+                } else {
+                    (best, best_role)
+                }
+            }
+        });
+    }
+
+    fn verdict(self) -> Verdict {
+        let permission = self.question.permission;
+        match (self.open, self.closed) {
+            (Some((_, role)), _) => Verdict {
+                decision: Decision::Allow,
+                reason: Reason::Granted,
+                because: Because::Rule { role, permission },
+                undetermined: false,
+            },
+            (None, Some((outcome, role))) => Verdict {
+                decision: Decision::Deny,
+                reason: outcome.reason,
+                because: Because::Rule { role, permission },
+                undetermined: outcome.undetermined,
+            },
+            (None, None) => Verdict::deny(Reason::NoGrant),
+        }
+    }
+}
+
+/// Ceilings first, then gates: all of them must hold.
+fn limited(question: &Question<'_>, limits: &[LimitRecord], scope: &EntityRecord) -> Result<Option<Outcome>, Corrupt> {
+    let mut open = Truth::True;
+    let mut closing = None;
+    let here = || limits.iter().filter(|limit| counts_at(limit.held_at.get(), scope));
+    if here().any(|limit| optional(limit.when).is_none()) {
+        return Ok(Some(Outcome { reason: Reason::Ceiling, ..OPEN }));
+    }
+    for limit in here() {
+        let Some(program) = optional(limit.when) else { continue };
+        let truth = question.evaluate(program)?;
+        if truth != Truth::True && (closing.is_none() || truth == Truth::False) {
+            closing = Some(program);
+        }
+        open = open.and(truth);
+    }
+    Ok(match open {
+        Truth::True => None,
+        Truth::False => Some(Outcome { reason: Reason::Plan, undetermined: false, program: closing }),
+        Truth::Unknown => Some(Outcome { reason: Reason::Plan, undetermined: true, program: closing }),
+    })
+}
+
+/// Whether a rule or limit counts for a role that is held on this scope.
+fn counts_at(held_at: u16, scope: &EntityRecord) -> bool {
+    held_at == ANY_TYPE || held_at == scope.kind.get()
+}
+
+/// Whether a lifetime `[not_before, expires)` covers a moment and nothing is switched off.
+pub(super) fn in_force(index: &Index, terms: u32, time: Timestamp) -> Result<bool, Corrupt> {
+    let terms: &TermsRecord = index.record(terms)?;
+    let flags = terms.flags.get();
+    let moment = |seconds: i64, nanos: u32| Timestamp::new(seconds, nanos).ok_or(Corrupt);
+    if flags & terms_flags::DISABLED != 0 {
+        return Ok(false);
+    }
+    if flags & terms_flags::BEGINS != 0 && time < moment(terms.not_before_seconds.get(), terms.not_before_nanos.get())?
+    {
+        return Ok(false);
+    }
+    Ok(flags & terms_flags::ENDS == 0 || time < moment(terms.expires_seconds.get(), terms.expires_nanos.get())?)
+}

@@ -1,0 +1,197 @@
+//! The question, resolved against the vocabulary: type, then action of that type, then subject, then parameters.
+
+use crate::compile::layout::{
+    EntityRecord, MAX_PARAMETERS, ParameterRecord, PermissionRecord, SUBJECT_TYPES, TypeRecord, entity_flags,
+    parameter_flags, type_flags,
+};
+use crate::index::{Corrupt, Index};
+use crate::model::{Entity, Malformed, Properties, Reason, Request, Timestamp, Value};
+
+use super::is_resource_type;
+use super::placement::Target;
+
+/// How many parameters are held while deciding.
+pub(super) const PARAMETERS: usize = MAX_PARAMETERS;
+
+/// A question whose every name is known.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'q> {
+    /// The snapshot.
+    pub(super) index: &'q Index,
+    /// The moment, read once by the caller.
+    pub(super) time: Timestamp,
+    /// Who asks.
+    pub(super) subject: u32,
+    /// The subject's type.
+    pub(super) subject_kind: u16,
+    /// What the request says about the subject.
+    pub(super) subject_properties: Properties<'q>,
+    /// The situation.
+    pub(super) context: Properties<'q>,
+    /// What would be done.
+    pub(super) permission: u32,
+    /// The same.
+    pub(super) action: &'q PermissionRecord,
+    /// What it would be done to.
+    pub(super) target: Target<'q>,
+    /// The entities that the parameters name.
+    pub(super) parameters: [Option<u32>; PARAMETERS],
+}
+
+/// Why a question is not decided on paths.
+pub(super) enum Stop {
+    /// It is denied for this reason.
+    Because(Reason),
+    /// It cannot be asked.
+    Malformed(Malformed),
+}
+
+impl From<Corrupt> for Stop {
+    fn from(Corrupt: Corrupt) -> Self {
+        Self::Because(Reason::Internal)
+    }
+}
+
+impl From<Reason> for Stop {
+    fn from(reason: Reason) -> Self {
+        Self::Because(reason)
+    }
+}
+
+impl<'q> Question<'q> {
+    /// Resolves a well-formed request.
+    pub(super) fn resolve(index: &'q Index, request: &Request<'q>, time: Timestamp) -> Result<Self, Stop> {
+        let (kind, type_record) = match index.type_named(request.resource.kind)? {
+            Some((number, record)) if is_resource_type(record) => (number, record),
+            _ => return Err(Reason::UnknownType.into()),
+        };
+        let permission = index.permission_named(kind, request.action)?.ok_or(Reason::UnknownAction)?;
+        let action: &PermissionRecord = index.record(permission)?;
+        let (subject, subject_kind) = subject(index, request.subject)?.ok_or(Reason::UnknownSubject)?;
+        let record: &EntityRecord = index.record(subject)?;
+        if record.flags.get() & entity_flags::DISABLED != 0 {
+            return Err(Reason::Disabled.into());
+        }
+        if index.strict_properties() {
+            refuse_undeclared(index, request, kind, subject_kind, permission)?;
+        }
+        let parameters = parameters(index, action, request.action_properties)?;
+        let target = Target::place(index, request, (kind, type_record), action)?;
+        let question = Self {
+            index,
+            time,
+            subject,
+            subject_kind,
+            subject_properties: request.subject_properties,
+            context: request.context,
+            permission,
+            action,
+            target,
+            parameters,
+        };
+        question.refuse_contradictions()?;
+        Ok(question)
+    }
+
+    /// A request may fill what the snapshot lacks where the schema lets it; it never contradicts.
+    fn refuse_contradictions(&self) -> Result<(), Stop> {
+        let resource = super::values::contradicts(self.index, self.target.kind, self.target.entity, self.target.sent)?;
+        let subject =
+            super::values::contradicts(self.index, self.subject_kind, Some(self.subject), self.subject_properties)?;
+        if resource || subject { Err(Reason::ContradictsSnapshot.into()) } else { Ok(()) }
+    }
+}
+
+fn subject(index: &Index, subject: Entity<'_>) -> Result<Option<(u32, u16)>, Corrupt> {
+    let kind = match index.type_named(subject.kind)? {
+        Some((number, record)) if record.flags.get() & type_flags::SUBJECT != 0 => number,
+        _ => return Ok(None),
+    };
+    Ok(index.entity_named(kind, subject.id)?.map(|entity| (entity, kind)))
+}
+
+/// The entities that an action's parameters name.
+fn parameters(
+    index: &Index,
+    action: &PermissionRecord,
+    sent: Properties<'_>,
+) -> Result<[Option<u32>; PARAMETERS], Stop> {
+    let mut found = [None; PARAMETERS];
+    let declared: &[ParameterRecord] = index.records(action.parameters.get(), action.parameters_end.get())?;
+    for (parameter, place) in declared.iter().zip(&mut found) {
+        let name = index.text(parameter.name.get())?;
+        let value = sent.iter().find(|(sent, _)| *sent == name).map_or(Value::Null, |(_, value)| *value);
+        *place = match value {
+            Value::Null if parameter.flags.get() & parameter_flags::OPTIONAL != 0 => None,
+            Value::Null => return Err(Reason::MissingParameter.into()),
+            Value::Entity(entity) => {
+                let known = entity_of(index, parameter.reference.get(), entity)?;
+                Some(known.ok_or(Reason::UnknownParameter)?)
+            }
+            Value::Bool(_) | Value::Int(_) | Value::String(_) | Value::Timestamp(_) | Value::List(_) => {
+                return Err(Reason::UnknownParameter.into());
+            }
+        };
+    }
+    Ok(found)
+}
+
+/// A held entity, if it is of the type that a reference refers to.
+fn entity_of(index: &Index, reference: u16, entity: Entity<'_>) -> Result<Option<u32>, Corrupt> {
+    let Some((kind, record)) = index.type_named(entity.kind)? else { return Ok(None) };
+    if !refers_to(reference, kind, record) {
+        return Ok(None);
+    }
+    index.entity_named(kind, entity.id)
+}
+
+/// Whether a reference may name an entity of a type.
+pub(super) fn refers_to(reference: u16, kind: u16, record: &TypeRecord) -> bool {
+    reference == kind || (reference == SUBJECT_TYPES && record.flags.get() & type_flags::SUBJECT != 0)
+}
+
+/// Under `strict_properties`, the first undeclared property makes the request malformed.
+fn refuse_undeclared(
+    index: &Index,
+    request: &Request<'_>,
+    kind: u16,
+    subject_kind: u16,
+    permission: u32,
+) -> Result<(), Stop> {
+    match undeclared(index, request, kind, subject_kind, permission)?.into_iter().next() {
+        None => Ok(()),
+        Some(field) => Err(Stop::Malformed(Malformed::new(field, "is not declared by the policy"))),
+    }
+}
+
+/// The properties of a request that the policy does not declare, as the wire names them.
+pub(super) fn undeclared(
+    index: &Index,
+    request: &Request<'_>,
+    kind: u16,
+    subject_kind: u16,
+    permission: u32,
+) -> Result<Vec<String>, Corrupt> {
+    let mut fields = Vec::new();
+    for (name, _) in request.subject_properties {
+        if index.attribute_named(subject_kind, name)?.is_none() {
+            fields.push(format!("subject.properties.{name}"));
+        }
+    }
+    for (name, _) in request.action_properties {
+        if index.parameter_named(permission, name)?.is_none() {
+            fields.push(format!("action.properties.{name}"));
+        }
+    }
+    for (name, _) in request.resource_properties {
+        if index.attribute_named(kind, name)?.is_none() {
+            fields.push(format!("resource.properties.{name}"));
+        }
+    }
+    for (name, _) in request.context {
+        if index.context_key_named(name)?.is_none() {
+            fields.push(format!("context.{name}"));
+        }
+    }
+    Ok(fields)
+}
