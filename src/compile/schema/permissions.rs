@@ -83,13 +83,6 @@ fn one<'p>(
         }
         number
     });
-    if let (Some(name), None) = (&action.governed_by, operation) {
-        findings.error_with_help(
-            name.at,
-            format!("action `{}` is governed by `{}` but belongs to no operation", action.name.value, name.value),
-            "give it `operation: <name>`: a governing type counts for operations",
-        );
-    }
     let parameters = parameters(action, schema, findings);
     PermissionInfo { owner, action, operation, governor: governor.unwrap_or(owner), parameters, also: None }
 }
