@@ -2,5 +2,6 @@
 
 pub mod compile;
 pub mod decide;
+pub mod document;
 pub mod index;
 pub mod model;

@@ -1,0 +1,147 @@
+//! Text to nouns: reads YAML and JSON Lines sources into a policy and facts, and shows mistakes where they stand.
+//!
+//! It knows how things are written, never what they mean: whether a type exists is for [`crate::compile`] to say. Every
+//! mistake of every source is reported in one pass.
+
+mod decode;
+mod fact;
+mod file;
+mod gather;
+mod json;
+mod node;
+mod permission;
+mod report;
+#[cfg(test)]
+mod schema;
+mod shape;
+mod sink;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod text;
+mod vocabulary;
+mod yaml;
+
+use crate::compile::compile;
+use crate::index::Index;
+use crate::model::{Diagnostic, Facts, Policy, Position, SourceId};
+use decode::Decode;
+use file::FileDoc;
+use gather::{Gathered, once, refuse_twice};
+use sink::Sink;
+
+pub use report::Report;
+
+/// The largest YAML file in bytes: far beyond what [`node::MAX_NODES`] admits, so it bounds the reading alone.
+const MAX_YAML_BYTES: u64 = 256 << 20;
+
+/// The largest JSON Lines file in bytes: some 40 million bindings. A line becomes a tree alone, never the file.
+const MAX_LINES_BYTES: u64 = 4 << 30;
+
+/// One source file as read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// How errors name it; one that ends with `.jsonl` is read as JSON Lines, any other as YAML.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A policy and facts that passed everything.
+#[derive(Debug)]
+pub struct Built {
+    /// The index.
+    pub index: Index,
+    /// The declared sequence, 0 for none.
+    pub sequence: u64,
+    /// Findings that do not stop the snapshot.
+    pub warnings: Report,
+}
+
+/// Parses, compiles and opens: all errors together, or an index.
+pub fn build(sources: Vec<Source>) -> Result<Built, Report> {
+    let built = parse(&sources).and_then(|(policy, facts)| {
+        let compiled = compile(&policy, &facts)?;
+        let broken =
+            |error| vec![Diagnostic::error(Position::default(), format!("the compiled index is broken: {error}"))];
+        let index = Index::open(compiled.bytes).map_err(broken)?;
+        Ok((index, facts.sequence.map_or(0, |sequence| sequence.value), compiled.warnings))
+    });
+    match built {
+        Ok((index, sequence, warnings)) => Ok(Built { index, sequence, warnings: Report::new(warnings, sources) }),
+        Err(diagnostics) => Err(Report::new(diagnostics, sources)),
+    }
+}
+
+/// Reads all sources as one policy with its facts, or reports every mistake in them.
+pub fn parse(sources: &[Source]) -> Result<(Policy, Facts), Vec<Diagnostic>> {
+    let mut sink = Sink::new(sources.iter().map(|source| source.name.as_str()).collect());
+    let mut gathered = Gathered::default();
+    for (number, source) in sources.iter().enumerate() {
+        let id = SourceId(u32::try_from(number).unwrap_or(u32::MAX));
+        if !sink.is_full() && read(source, id, &mut gathered, &mut sink).is_none() {
+            gathered.has_gaps = true;
+        }
+    }
+    gathered.has_gaps |= sink.failed();
+    let (policy, facts) = gathered.finish(&mut sink);
+    if !sink.failed() && policy == Policy::default() {
+        let help = "a policy declares at least `subject_types`, `types` and `roles`";
+        sink.error_with(yaml::whole(SourceId(0)), "there is no policy here", help);
+    }
+    if sink.failed() { Err(sink.into_diagnostics()) } else { Ok((policy, facts)) }
+}
+
+/// Reads one source; `None` where part of it could not be read, which is then reported.
+fn read(source: &Source, id: SourceId, gathered: &mut Gathered, sink: &mut Sink<'_>) -> Option<()> {
+    let is_lines = report::is_lines(&source.name);
+    let most = if is_lines { MAX_LINES_BYTES } else { MAX_YAML_BYTES };
+    if u64::try_from(source.bytes.len()).is_ok_and(|bytes| bytes > most) {
+        let message = format!("the file has {} bytes, more than the {most} allowed", source.bytes.len());
+        sink.error_with(yaml::whole(id), message, "split it, or ship the policy compiled");
+        return None;
+    }
+    let text = text(source, id, sink)?;
+    if is_lines {
+        return read_lines(text, id, gathered, sink);
+    }
+    let root = yaml::read(text, id, sink)?;
+    file::is_current(&root, sink)?;
+    gathered.add(FileDoc::decode(&root, sink)?, sink);
+    Some(())
+}
+
+fn read_lines(text: &str, id: SourceId, gathered: &mut Gathered, sink: &mut Sink<'_>) -> Option<()> {
+    let (mut is_empty, mut whole) = (true, Some(()));
+    for (number, line) in (1..).zip(text.split('\n')) {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        if sink.is_full() {
+            return None;
+        }
+        is_empty = false;
+        let node = json::read(line, id, number, sink);
+        if node.and_then(|node| fact::line(&node, sink, &mut gathered.facts)).is_none() {
+            sink.fail();
+            whole = None;
+        }
+    }
+    if is_empty {
+        sink.error_with(yaml::whole(id), "the file is empty", "remove it, or write one fact on each line");
+        return None;
+    }
+    whole
+}
+
+/// The text without a byte order mark.
+fn text<'s>(source: &'s Source, id: SourceId, sink: &mut Sink<'_>) -> Option<&'s str> {
+    match std::str::from_utf8(&source.bytes) {
+        Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => {
+            let at = report::position_of_byte(source, id, error.valid_up_to());
+            sink.error_with(at, "the file is not UTF-8", "save it as UTF-8");
+            None
+        }
+    }
+}

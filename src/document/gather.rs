@@ -1,0 +1,192 @@
+//! Joins what all files say: sections split over files, names defined twice, shapes folded into the types that name
+//! them. What names mean is not looked at here.
+
+use std::fmt::{self, Display};
+
+use super::decode::{Entries, OrEmpty, Turned, nouns};
+use super::fact::{BindingDoc, BlockDoc, ResourceDoc, RulesDoc, SubjectDoc, defined_role};
+use super::file::{FileDoc, Version};
+use super::shape::{Shape, fold};
+use super::sink::{Sink, quote};
+use super::text::{Id, plain, plain_all};
+use super::vocabulary::TypeDoc;
+use crate::model::{Class, DefinedRole, Entity, EntityName, Facts, Operation, Policy, Position, Spanned};
+
+/// What was read so far.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) policy: Policy,
+    pub(super) facts: Facts,
+    strict: Option<Spanned<bool>>,
+    shapes: Vec<Shape>,
+    types: Vec<(Spanned<String>, TypeDoc)>,
+    /// Whether something could not be read, so that a name that seems unknown may only be unread.
+    pub(super) has_gaps: bool,
+}
+
+/// The sections of one file that hold facts.
+struct FactSections {
+    subjects: Option<Entries<EntityName, OrEmpty<SubjectDoc>>>,
+    resources: Option<Entries<EntityName, OrEmpty<ResourceDoc>>>,
+    defined_roles: Option<Entries<EntityName, Entries<Id, OrEmpty<RulesDoc>>>>,
+    bindings: Vec<Turned<BindingDoc>>,
+    blocks: Option<Entries<Id, BlockDoc>>,
+}
+
+impl Gathered {
+    /// Adds one YAML file.
+    pub(super) fn add(&mut self, file: FileDoc, sink: &mut Sink<'_>) {
+        let Version = file.version;
+        if let Some(sequence) = file.sequence {
+            once("sequence", &mut self.facts.sequence, sequence, sink);
+        }
+        if let Some(strict) = file.strict_properties {
+            once("strict_properties", &mut self.strict, strict, sink);
+        }
+        let policy = &mut self.policy;
+        policy.subject_types.extend(each("subject_types", file.subject_types, sink, |name, doc, _| {
+            Some(doc.0.into_subject_type(plain(name)))
+        }));
+        policy
+            .context
+            .extend(each("context", file.context, sink, |name, form, sink| Some(form.into_context(name, sink))));
+        policy.operations.extend(each("operations", file.operations, sink, |name, names, _| {
+            Some(Operation { name: plain(name), actions: plain_all(names.0) })
+        }));
+        policy.classes.extend(each("classes", file.classes, sink, |name, names, _| {
+            Some(Class { name: plain(name), members: plain_all(names.0) })
+        }));
+        self.shapes.extend(each("shapes", file.shapes, sink, |name, doc, _| Some(Shape::new(plain(name), doc.0))));
+        self.types.extend(each("types", file.types, sink, |name, doc, _| Some((plain(name), doc.0))));
+        policy.roles.extend(each("roles", file.roles, sink, |name, doc, _| Some(doc.into_role(plain(name)))));
+        policy.role_templates.extend(each("role_templates", file.role_templates, sink, |name, doc, _| {
+            Some(doc.into_template(plain(name)))
+        }));
+        policy.forbids.extend(each("forbids", file.forbids, sink, |id, doc, sink| doc.into_forbid(plain(id), sink)));
+        self.add_facts(
+            FactSections {
+                subjects: file.subjects,
+                resources: file.resources,
+                defined_roles: file.defined_roles,
+                bindings: file.bindings.unwrap_or_default(),
+                blocks: file.blocks,
+            },
+            sink,
+        );
+    }
+
+    fn add_facts(&mut self, sections: FactSections, sink: &mut Sink<'_>) {
+        let facts = &mut self.facts;
+        for (name, doc) in Entries::or_none(sections.subjects) {
+            facts.subjects.push(doc.0.into_subject(name));
+        }
+        for (name, doc) in Entries::or_none(sections.resources) {
+            facts.resources.push(doc.0.into_resource(name));
+        }
+        let scopes = each("defined_roles", sections.defined_roles, sink, |at, roles, sink| {
+            let role = |(name, rules): (Spanned<Id>, OrEmpty<RulesDoc>)| {
+                sink.within(&name.value.to_string(), |sink| defined_role(at.clone(), name, rules.0, sink))
+            };
+            Some(roles.0.into_iter().map(role).collect::<Vec<_>>())
+        });
+        facts.roles.extend(scopes.into_iter().flatten());
+        facts.bindings.extend(nouns(sections.bindings));
+        facts.blocks.extend(each("blocks", sections.blocks, sink, |id, doc, sink| doc.into_block(id, sink)));
+    }
+
+    /// Folds the shapes in and looks for names defined twice.
+    pub(super) fn finish(mut self, sink: &mut Sink<'_>) -> (Policy, Facts) {
+        let (policy, facts) = (&mut self.policy, &self.facts);
+        policy.strict_properties = self.strict.is_some_and(|strict| strict.value);
+        refuse_twice("the shape", &self.shapes, |shape| shape.name.value.as_str(), |shape| shape.name.at, sink);
+        policy.types = fold(self.types, &self.shapes, self.has_gaps, sink);
+        refuse_names_twice(policy, sink);
+        refuse_twice("the subject", &facts.subjects, |one| one.name.as_entity(), |one| one.name.at, sink);
+        refuse_twice("the resource", &facts.resources, |one| one.name.as_entity(), |one| one.name.at, sink);
+        refuse_twice("the role", &facts.roles, RoleKey::from, |one| one.name.at, sink);
+        refuse_twice("the block", &facts.blocks, |one| one.id.value.as_str(), |one| one.id.at, sink);
+        (self.policy, self.facts)
+    }
+}
+
+/// What tells one tenant's role from another.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct RoleKey<'a> {
+    at: Entity<'a>,
+    name: &'a str,
+}
+
+impl<'a> From<&'a DefinedRole> for RoleKey<'a> {
+    fn from(role: &'a DefinedRole) -> Self {
+        Self { at: role.at.as_entity(), name: &role.name }
+    }
+}
+
+impl Display for RoleKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.name, self.at)
+    }
+}
+
+fn refuse_names_twice(policy: &Policy, sink: &mut Sink<'_>) {
+    let types = policy.types.iter().map(|one| &one.name);
+    let types: Vec<&Spanned<String>> = types.chain(policy.classes.iter().map(|one| &one.name)).collect();
+    refuse_twice("the type or class", &types, |name| name.value.as_str(), |name| name.at, sink);
+    let one = |name: &Spanned<String>| name.at;
+    refuse_twice("the subject type", &policy.subject_types, |it| it.name.value.as_str(), |it| one(&it.name), sink);
+    refuse_twice("the context key", &policy.context, |it| it.name.value.as_str(), |it| one(&it.name), sink);
+    refuse_twice("the operation", &policy.operations, |it| it.name.value.as_str(), |it| one(&it.name), sink);
+    refuse_twice("the role", &policy.roles, |it| it.name.value.as_str(), |it| one(&it.name), sink);
+    refuse_twice("the role template", &policy.role_templates, |it| it.name.value.as_str(), |it| one(&it.name), sink);
+    refuse_twice("the forbid", &policy.forbids, |it| it.id.value.as_str(), |it| one(&it.id), sink);
+}
+
+/// Turns every entry of a section, naming section and key in what it reports.
+fn each<K: Display, V, T>(
+    section: &str,
+    entries: Option<Entries<K, V>>,
+    sink: &mut Sink<'_>,
+    into: impl Fn(Spanned<K>, V, &mut Sink<'_>) -> Option<T>,
+) -> Vec<T> {
+    let mut all = Vec::new();
+    for (name, doc) in Entries::or_none(entries) {
+        let key = name.value.to_string();
+        match sink.within(section, |sink| sink.within(&key, |sink| into(name, doc, sink))) {
+            Some(one) => all.push(one),
+            None => sink.fail(),
+        }
+    }
+    all
+}
+
+/// Keeps a value that a source says once.
+pub(super) fn once<T>(what: &str, slot: &mut Option<Spanned<T>>, value: Spanned<T>, sink: &mut Sink<'_>) {
+    match slot {
+        Some(first) => {
+            let first = sink.place(first.at);
+            sink.error_with(value.at, format!("`{what}` is written twice; first at {first}"), "remove one of the two");
+        }
+        None => *slot = Some(value),
+    }
+}
+
+/// Reports whatever has the same key as something before it, naming both places. Sorts numbers instead of filling a
+/// map: facts come by the million.
+pub(super) fn refuse_twice<'i, T, K: Ord + Display>(
+    what: &str,
+    items: &'i [T],
+    key: impl Fn(&'i T) -> K,
+    at: impl Fn(&'i T) -> Position,
+    sink: &mut Sink<'_>,
+) {
+    let mut sorted: Vec<&T> = items.iter().collect();
+    sorted.sort_by(|left, right| key(left).cmp(&key(right)).then_with(|| at(left).cmp(&at(right))));
+    for pair in sorted.windows(2) {
+        let [first, second] = pair else { continue };
+        if key(first) == key(second) {
+            let message = format!("{what} {} is defined twice; first at", quote(&key(second).to_string()));
+            let first = sink.place(at(first));
+            sink.error_with(at(second), format!("{message} {first}"), "remove or rename one of the two");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Findings as people read them: the message, the place, the line with a caret, and what to do.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::Source;
+use super::text::is_bidirectional;
+use crate::model::{Diagnostic, Position, Severity, SourceId};
+
+/// How many findings are shown in full: the first ones matter, and a terminal holds no more.
+const MAX_SHOWN: usize = 50;
+
+/// The longest line shown whole, in characters; of a longer one a window around the mistake is shown.
+const MAX_LINE: usize = 160;
+
+/// How much of a long line is shown before the mistake, in characters.
+const BEFORE: usize = 50;
+
+/// Findings with the sources they speak of; `Display` prints each with `file:line:column`, the line and a caret.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The findings, in order of file and position.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The sources, indexed by `SourceId`.
+    pub sources: Vec<Source>,
+}
+
+impl std::error::Error for Report {}
+
+impl Report {
+    /// Orders the findings and keeps the sources that they speak of.
+    pub(super) fn new(mut diagnostics: Vec<Diagnostic>, mut sources: Vec<Source>) -> Self {
+        diagnostics.sort_by_key(|diagnostic| diagnostic.at);
+        for (number, source) in (0..).zip(&mut sources) {
+            if diagnostics.iter().all(|diagnostic| diagnostic.at.source != SourceId(number)) {
+                source.bytes = Vec::new();
+            }
+        }
+        Self { diagnostics, sources }
+    }
+
+    /// One `file:line:column: error: message` per finding.
+    pub fn lines(&self) -> Vec<String> {
+        let line = |one: &Diagnostic| {
+            let (place, level, message) = (self.place(one.at), word(one.severity), escape(&one.message));
+            if place.is_empty() { format!("{level}: {message}") } else { format!("{place}: {level}: {message}") }
+        };
+        self.diagnostics.iter().map(line).collect()
+    }
+
+    fn source(&self, at: Position) -> Option<&Source> {
+        self.sources.get(usize::try_from(at.source.0).ok()?)
+    }
+
+    fn place(&self, at: Position) -> String {
+        match self.source(at) {
+            Some(source) if at.line > 0 => format!("{}:{}:{}", escape(&source.name), at.line, at.column),
+            Some(source) => escape(&source.name),
+            None => String::new(),
+        }
+    }
+
+    /// The first lines are ours: the library would count columns in what is shown, not in what was written.
+    fn render(&self, one: &Diagnostic, renderer: &Renderer) -> String {
+        let place = self.place(one.at);
+        let indent = one.at.line.checked_ilog10().map_or(1, |digits| index(digits) + 1);
+        let arrow = if place.is_empty() { String::new() } else { format!("\n{:indent$}--> {place}", "") };
+        let mut text = format!("{}: {}{arrow}", word(one.severity), escape(&one.message));
+        let mut group = Group::with_level(Level::ERROR);
+        if let Some(line) = self.source(one.at).and_then(|source| line_of(source, one.at.line)) {
+            let excerpt = Excerpt::new(&line, one.at);
+            let snippet = Snippet::source(excerpt.text).line_start(index(one.at.line));
+            group = group.element(snippet.annotation(AnnotationKind::Primary.span(excerpt.span)));
+        }
+        if let Some(help) = &one.help {
+            group = group.element(Level::HELP.message(escape(help)));
+        }
+        if !group.is_empty() {
+            text.push('\n');
+            text.push_str(&renderer.render(&[group]));
+        }
+        text
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let renderer = Renderer::plain().decor_style(DecorStyle::Ascii).term_width(MAX_LINE * 2);
+        for (number, one) in self.diagnostics.iter().take(MAX_SHOWN).enumerate() {
+            let gap = if number == 0 { "" } else { "\n\n" };
+            write!(f, "{gap}{}", self.render(one, &renderer))?;
+        }
+        match self.diagnostics.len().saturating_sub(MAX_SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\n\nand {more} more"),
+        }
+    }
+}
+
+/// What is shown of a line: control characters escaped, a window if it is long, and the bytes to mark.
+struct Excerpt {
+    text: String,
+    span: Range<usize>,
+}
+
+impl Excerpt {
+    fn new(line: &str, at: Position) -> Self {
+        let start = index(at.column).saturating_sub(1);
+        let end = start + index(at.length).max(1);
+        let is_long = line.chars().nth(MAX_LINE).is_some();
+        let from = if is_long { start.saturating_sub(BEFORE) } else { 0 };
+        let mut text = if from > 0 { "... ".to_owned() } else { String::new() };
+        let (mut first, mut last) = (None, None);
+        let mut characters = line.chars().enumerate().skip(from);
+        for (number, character) in characters.by_ref().take(MAX_LINE) {
+            if number == start {
+                first = Some(text.len());
+            }
+            push_escaped(&mut text, character);
+            if number < end {
+                last = Some(text.len());
+            }
+        }
+        let shown = text.len();
+        if characters.next().is_some() {
+            text.push_str(" ...");
+        }
+        // A mistake at the end of a line has no character to stand under: it is marked just behind.
+        let first = first.unwrap_or(shown);
+        Self { span: first..last.unwrap_or(first).max(first), text }
+    }
+}
+
+/// Whether a source of this name holds JSON Lines.
+pub(super) fn is_lines(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "jsonl")
+}
+
+/// A line of a source, counted from 1. YAML also ends a line at a lone carriage return; JSON Lines does not.
+fn line_of(source: &Source, number: u32) -> Option<Cow<'_, str>> {
+    let wanted = index(number).checked_sub(1)?;
+    let bytes = without_mark(&source.bytes);
+    let line = Lines { rest: Some(bytes), splits_at_return: !is_lines(&source.name) }.nth(wanted)?;
+    Some(String::from_utf8_lossy(line))
+}
+
+/// Where a byte of a source stands, all before it being UTF-8.
+pub(super) fn position_of_byte(source: &Source, id: SourceId, byte: usize) -> Position {
+    let before = without_mark(source.bytes.get(..byte).unwrap_or_default());
+    let lines = Lines { rest: Some(before), splits_at_return: !is_lines(&source.name) };
+    let (mut line, mut column) = (0, 1);
+    for text in lines {
+        line += 1;
+        column = String::from_utf8_lossy(text).chars().count() + 1;
+    }
+    Position { source: id, line, column: u32::try_from(column).unwrap_or(u32::MAX), length: 1 }
+}
+
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
+}
+
+/// The lines of a text without their ends.
+struct Lines<'a> {
+    rest: Option<&'a [u8]>,
+    splits_at_return: bool,
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest?;
+        let is_end = |byte: &u8| *byte == b'\n' || (self.splits_at_return && *byte == b'\r');
+        let Some(end) = rest.iter().position(is_end) else {
+            self.rest = None;
+            return Some(rest);
+        };
+        let after = rest.get(end..).unwrap_or_default();
+        self.rest = after.strip_prefix(b"\r\n").or_else(|| after.get(1..));
+        rest.get(..end)
+    }
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+/// Input is repeated in messages: no character of it may move the cursor or reorder the text.
+fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        push_escaped(&mut safe, character);
+    }
+    safe
+}
+
+fn push_escaped(text: &mut String, character: char) {
+    if character == '\t' {
+        text.push(' ');
+    } else if character.is_control() || is_bidirectional(character) || matches!(character, '\u{2028}' | '\u{2029}') {
+        text.extend(character.escape_unicode());
+    } else {
+        text.push(character);
+    }
+}
+
+fn index(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
