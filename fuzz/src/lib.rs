@@ -1,0 +1,3 @@
+//! Fuzzing Sidegate: each target is one function of [`replay`].
+
+pub mod replay;

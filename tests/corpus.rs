@@ -1,0 +1,32 @@
+//! Replays the fuzzing corpus in a plain test run: what a fuzzer found once stays found. The targets themselves are in
+//! `fuzz/`, a package of its own.
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a failed test is a panic")]
+
+#[path = "../fuzz/src/replay.rs"]
+mod replay;
+
+use std::fs;
+use std::path::Path;
+
+/// Fewer files than this, and the corpus was not found.
+const FEWEST: usize = 8;
+
+#[test]
+fn the_fixed_policy_loads() {
+    assert!(!replay::fixed_index().bytes().is_empty());
+}
+
+#[test]
+fn every_corpus_file_is_survived() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    for (name, target) in replay::TARGETS {
+        let mut files: Vec<_> = fs::read_dir(corpus.join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        assert!(files.len() >= FEWEST, "{name}: only {} files", files.len());
+        for file in files {
+            // A panic's message does not name the file; the output of a failed test does.
+            println!("{}", file.display());
+            target(&fs::read(&file).unwrap());
+        }
+    }
+}
