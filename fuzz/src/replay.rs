@@ -156,11 +156,11 @@ fn with_request<T>(text: &str, ask: impl FnOnce(&Request<'_>) -> T) -> T {
     let lists: Vec<Vec<Value<'_>>> = lines.iter().map(|(_, text)| list_items(text)).collect();
     let field = |name: &str| lines.iter().find(|(key, _)| *key == name).map(|(_, text)| *text);
     let properties = |owner: &str| -> Vec<(&str, Value<'_>)> {
-        let own = |((key, text), list)| -> Option<(&str, Value<'_>)> {
-            let name = <str>::strip_prefix(key, owner)?.strip_prefix('.')?;
+        let named = lines.iter().zip(&lists).filter_map(|((key, text), list)| {
+            let name = key.strip_prefix(owner)?.strip_prefix('.')?;
             Some((name, value(text, list)))
-        };
-        lines.iter().copied().zip(&lists).filter_map(own).collect()
+        });
+        named.collect()
     };
     ask(&Request {
         subject: entity(field("subject").unwrap_or_default()),
