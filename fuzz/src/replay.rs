@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use sidegate::decide;
+use sidegate::decide::{self, ActionVerdict};
 use sidegate::document::{self, Source};
 use sidegate::index::Index;
 use sidegate::model::{Entity, Malformed, Request, Timestamp, Value, Verdict};
@@ -104,13 +104,13 @@ fn agree(index: &Index, request: &Request<'_>) {
     let (verdict, explained, listed) = answers(index, request);
     assert_eq!(explained, verdict, "explain and authorize disagree");
     let listed = listed.unwrap_or_default();
-    let in_list = listed.iter().find(|(action, _)| action == request.action);
-    if let (Ok(verdict), Some((_, in_list))) = (verdict, in_list) {
-        assert_eq!(*in_list, verdict, "list_actions and authorize disagree");
+    let in_list = listed.iter().find(|listed| listed.action == request.action);
+    if let (Ok(verdict), Some(in_list)) = (verdict, in_list) {
+        assert_eq!(in_list.verdict, verdict, "list_actions and authorize disagree");
     }
 }
 
-type Answers = (Result<Verdict, Malformed>, Result<Verdict, Malformed>, Result<Vec<(String, Verdict)>, Malformed>);
+type Answers = (Result<Verdict, Malformed>, Result<Verdict, Malformed>, Result<Vec<ActionVerdict>, Malformed>);
 
 fn answers(index: &Index, request: &Request<'_>) -> Answers {
     let time = Timestamp::new(1_790_000_000, 0).unwrap_or(Timestamp::EPOCH);
