@@ -5,3 +5,4 @@ pub mod decide;
 pub mod document;
 pub mod index;
 pub mod model;
+pub mod snapshot;

@@ -1,0 +1,26 @@
+//! Compiles `proto/` with protox, so that no `protoc` is needed, and keeps the descriptors for server reflection.
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+const FILES: [&str; 4] = [
+    "sidegate/v1/value.proto",
+    "sidegate/v1/authorization.proto",
+    "sidegate/v1/snapshot.proto",
+    "grpc/health/v1/health.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    for file in FILES {
+        println!("cargo::rerun-if-changed=proto/{file}");
+    }
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    // Comments go into the generated code; the descriptors for reflection carry none of their positions.
+    compiler.include_source_info(true).include_imports(true).open_files(FILES)?;
+    let descriptors = compiler.file_descriptor_set();
+    compiler.include_source_info(false);
+    fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+    // Sorted maps: properties are few, and their order must not depend on a random seed.
+    tonic_prost_build::configure().btree_map(".").compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! The life of a snapshot: read, built, checked, swapped in whole, watched, retired.
+//!
+//! Files and threads live here; no request type, no gRPC, no metric. What a snapshot means is the engine's business:
+//! the way from sources to an index is injected as a [`Builder`].
+
+mod chain;
+mod keeper;
+mod load;
+mod read;
+mod reload;
+mod retire;
+mod store;
+mod watch;
+
+#[cfg(test)]
+mod testing;
+
+pub use keeper::{Keeper, KeeperHandle, KeeperOptions, OnOutcome};
+pub use load::{Builder, Failure, LoadError, Snapshot, document_builder, load};
+pub use read::{MAX_SOURCE_BYTES, ReadError, read};
+pub use reload::Outcome;
+pub use store::{Status, Store};

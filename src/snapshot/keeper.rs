@@ -1,0 +1,217 @@
+//! The build thread: waits for a change, reloads, frees what was replaced. One build at a time, the newest wins.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use super::{
+    chain::{Chain, Fingerprint},
+    load::Builder,
+    reload::{Outcome, Reloader},
+    store::Store,
+    watch::{Alarm, Watcher},
+};
+
+/// A burst of events is waited out at most this many debounce times.
+const MOST_DEBOUNCES: u32 = 3;
+/// How soon a blind keeper polls: no watch tells it anything.
+const BLIND_POLL: Duration = Duration::from_millis(500);
+/// How soon retired snapshots are looked at again.
+const SWEEP: Duration = Duration::from_millis(50);
+const NICENESS: i32 = 10;
+
+/// What a keeper keeps, and how.
+#[derive(Debug, Clone)]
+pub struct KeeperOptions {
+    /// The file or directory.
+    pub source: PathBuf,
+    /// The largest source in bytes.
+    pub max_bytes: u64,
+    /// How long to wait for a burst of events to end.
+    pub debounce: Duration,
+    /// How often to `stat` the source in case an event was missed.
+    pub poll: Duration,
+    /// How often to read it all again in case even that shows nothing.
+    pub reread: Duration,
+    /// Whether to ask the kernel for events; without, polling alone.
+    pub events: bool,
+}
+
+impl KeeperOptions {
+    /// The usual times for a source.
+    pub fn new(source: impl Into<PathBuf>) -> Self {
+        Self {
+            source: source.into(),
+            max_bytes: super::MAX_SOURCE_BYTES,
+            debounce: Duration::from_millis(30),
+            poll: Duration::from_secs(2),
+            reread: Duration::from_secs(60),
+            events: true,
+        }
+    }
+}
+
+/// Called on the build thread after every reload that has something to say.
+pub type OnOutcome = Box<dyn Fn(&Outcome) + Send>;
+
+/// Starts build threads.
+#[derive(Debug)]
+pub struct Keeper;
+
+enum Wake {
+    Changed,
+    Reload(Option<Sender<Outcome>>),
+    Stop,
+}
+
+/// Talks to a build thread; dropping it stops the thread.
+#[derive(Debug)]
+pub struct KeeperHandle {
+    wake: Sender<Wake>,
+    thread: JoinHandle<()>,
+}
+
+impl Keeper {
+    /// Starts the build thread. Its first act is to load the source.
+    ///
+    /// # Errors
+    /// No thread, or no current directory to make a relative path absolute.
+    pub fn spawn(
+        options: KeeperOptions,
+        store: Arc<Store>,
+        builder: Builder,
+        on_outcome: OnOutcome,
+    ) -> io::Result<KeeperHandle> {
+        let source = std::path::absolute(&options.source)?;
+        let (wake, woken) = mpsc::channel();
+        let alarm = Alarm::new({
+            let wake = wake.clone();
+            // A send fails only when the thread has ended: nobody is left to tell.
+            move || drop(wake.send(Wake::Changed))
+        });
+        let watcher = Watcher::new(alarm.clone(), options.events);
+        let reloader = Reloader::new(options.source.clone(), options.max_bytes, builder, store);
+        let worker = Worker { source, options, woken, alarm, watcher, reloader, on_outcome };
+        let thread = thread::Builder::new().name("sidegate-build".to_owned()).spawn(move || worker.run())?;
+        Ok(KeeperHandle { wake, thread })
+    }
+}
+
+impl KeeperHandle {
+    /// Asks for a reload of whatever the source holds, without waiting for it.
+    pub fn reload(&self) {
+        drop(self.wake.send(Wake::Reload(None)));
+    }
+
+    /// Asks for a reload; the outcome arrives on the receiver.
+    pub fn reload_and_tell(&self) -> Receiver<Outcome> {
+        let (tell, told) = mpsc::channel();
+        drop(self.wake.send(Wake::Reload(Some(tell))));
+        told
+    }
+
+    /// Whether the thread runs no more though nobody stopped it.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+impl Drop for KeeperHandle {
+    fn drop(&mut self) {
+        // Not joined: a large build in progress must not hold up the end of the process.
+        drop(self.wake.send(Wake::Stop));
+    }
+}
+
+struct Worker {
+    source: PathBuf,
+    options: KeeperOptions,
+    woken: Receiver<Wake>,
+    alarm: Alarm,
+    watcher: Watcher,
+    reloader: Reloader,
+    on_outcome: OnOutcome,
+}
+
+impl Worker {
+    fn run(mut self) {
+        // Who answers requests goes before who builds. In Linux niceness is a thread's own.
+        if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+            tracing::debug!(%error, "the build thread runs at normal priority");
+        }
+        let mut seen = self.look_and_reload(false, None);
+        let mut polled = Instant::now();
+        let mut read = Instant::now();
+        let mut waiting = self.reloader.sweep();
+        loop {
+            let poll = if self.watcher.is_blind() { self.options.poll.min(BLIND_POLL) } else { self.options.poll };
+            let rest = poll.saturating_sub(polled.elapsed());
+            let force = match self.woken.recv_timeout(if waiting { rest.min(SWEEP) } else { rest }) {
+                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Wake::Reload(tell)) => Some(tell),
+                Ok(Wake::Changed) => {
+                    let (stop, tell) = self.settle();
+                    if stop {
+                        return;
+                    }
+                    tell
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    waiting = self.reloader.sweep();
+                    if polled.elapsed() < poll {
+                        continue;
+                    }
+                    None
+                }
+            };
+            let due = read.elapsed() >= self.options.reread;
+            if force.is_some() || due || self.fingerprint() != seen {
+                seen = self.look_and_reload(force.is_some(), force.flatten());
+                read = Instant::now();
+            }
+            polled = Instant::now();
+            waiting = self.reloader.sweep();
+        }
+    }
+
+    /// Waits out a burst. Whether to stop, and the forced reload that came meanwhile.
+    fn settle(&self) -> (bool, Option<Option<Sender<Outcome>>>) {
+        let end = Instant::now() + self.options.debounce * MOST_DEBOUNCES;
+        loop {
+            self.alarm.reset();
+            let rest = self.options.debounce.min(end.saturating_duration_since(Instant::now()));
+            match self.woken.recv_timeout(rest) {
+                Ok(Wake::Changed) if !rest.is_zero() => {}
+                Ok(Wake::Changed) | Err(RecvTimeoutError::Timeout) => return (false, None),
+                Ok(Wake::Reload(tell)) => return (false, Some(tell)),
+                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return (true, None),
+            }
+        }
+    }
+
+    fn fingerprint(&mut self) -> Fingerprint {
+        self.alarm.reset();
+        let chain = Chain::resolve(&self.source);
+        self.watcher.arm(&chain);
+        chain.fingerprint()
+    }
+
+    /// The fingerprint is taken before the bytes are read: what changes in between shows at the next look.
+    fn look_and_reload(&mut self, force: bool, tell: Option<Sender<Outcome>>) -> Fingerprint {
+        let fingerprint = self.fingerprint();
+        if let Some(outcome) = self.reloader.reload(force) {
+            (self.on_outcome)(&outcome);
+            if let Some(tell) = tell {
+                drop(tell.send(outcome));
+            }
+        }
+        fingerprint
+    }
+}

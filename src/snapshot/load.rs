@@ -1,0 +1,155 @@
+//! From a path to a snapshot: read, build, describe. Applies nothing.
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use super::read::{ReadError, read};
+use crate::{
+    document::{self, Built, Report, Source},
+    index::{Counts, Index},
+};
+
+/// The way from sources to an index. Injected, so that the life of a snapshot can be tested without a language.
+pub type Builder = Arc<dyn Fn(Vec<Source>) -> Result<Built, Report> + Send + Sync>;
+
+/// The policy language's own builder.
+pub fn document_builder() -> Builder {
+    Arc::new(document::build)
+}
+
+/// One immutable snapshot, and where it came from.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// What decisions are made from.
+    pub index: Index,
+    /// The sequence that the source declares; 0 where it declares none.
+    pub sequence: u64,
+    /// BLAKE3 of the compiled index, in lower-case hexadecimal.
+    pub digest: String,
+    /// Counts the swaps of this process, from 1; 0 for a snapshot that was never live.
+    pub generation: u64,
+    /// Where it was read from.
+    pub source: PathBuf,
+    /// When it was built.
+    pub loaded_at: SystemTime,
+    /// How much it holds.
+    pub counts: Counts,
+    /// Findings that did not stop it.
+    pub warnings: Report,
+}
+
+/// Why a source did not become the live snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Its content is wrong: every finding, with its place.
+    #[error("{0}")]
+    Rejected(Report),
+    /// It is older than what is or was live.
+    #[error(
+        "the source declares sequence {declared}, but {live} was applied already; publish with a higher sequence"
+    )]
+    OldSequence {
+        /// What the source declares.
+        declared: u64,
+        /// The highest sequence that this process has applied.
+        live: u64,
+    },
+    /// Two contents under one sequence.
+    #[error("the source declares sequence {declared} again, with other content; publish with a higher sequence")]
+    SameSequence {
+        /// What the source declares.
+        declared: u64,
+    },
+    /// Too many retired snapshots are still in use.
+    #[error("two retired snapshots are still in use; the source is read again shortly")]
+    Crowded,
+    /// The build panicked: a bug, and no reason to stop serving.
+    #[error("the build of the snapshot panicked; this is a bug: {0}")]
+    Panicked(String),
+}
+
+/// A refused load, as the log, the metrics and the admin calls tell of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// When.
+    pub at: SystemTime,
+    /// One line.
+    pub summary: String,
+    /// Every finding on a line of its own.
+    pub errors: Vec<String>,
+    /// Everything, rendered with the offending lines.
+    pub rendered: String,
+}
+
+impl Failure {
+    pub(super) fn new(error: &LoadError, at: SystemTime) -> Self {
+        let rendered = error.to_string();
+        match error {
+            LoadError::Rejected(report) => {
+                let errors = report.lines();
+                let summary = match errors.as_slice() {
+                    [] => "the source was refused".to_owned(),
+                    [only] => only.clone(),
+                    [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+                };
+                Self { at, summary, errors, rendered }
+            }
+            LoadError::Read(_)
+            | LoadError::OldSequence { .. }
+            | LoadError::SameSequence { .. }
+            | LoadError::Crowded
+            | LoadError::Panicked(_) => {
+                Self { at, summary: rendered.clone(), errors: vec![rendered.clone()], rendered }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.rendered)
+    }
+}
+
+/// Reads and builds a snapshot that is not live anywhere: what the command line decides on.
+///
+/// # Errors
+/// What the source gets wrong.
+pub fn load(path: &Path, max_bytes: u64, builder: &Builder) -> Result<Snapshot, LoadError> {
+    let sources = read(path, max_bytes)?;
+    build(sources, path, builder)
+}
+
+pub(super) fn build(sources: Vec<Source>, path: &Path, builder: &Builder) -> Result<Snapshot, LoadError> {
+    let built = catch_unwind(AssertUnwindSafe(|| builder(sources)))
+        .map_err(|panic| LoadError::Panicked(panic_message(panic.as_ref())))?;
+    let Built { index, sequence, warnings } = built.map_err(LoadError::Rejected)?;
+    Ok(Snapshot {
+        sequence,
+        digest: blake3::Hash::from_bytes(index.digest()).to_hex().to_string(),
+        generation: 0,
+        source: path.to_owned(),
+        loaded_at: SystemTime::now(),
+        counts: index.counts(),
+        warnings,
+        index,
+    })
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "without a message".to_owned()
+    }
+}

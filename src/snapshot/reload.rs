@@ -1,0 +1,209 @@
+//! One reload: read, compare, build, check the sequence, swap. Whole or nothing; the last good snapshot stays.
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    load::{Builder, Failure, LoadError, Snapshot, build},
+    read::read,
+    retire::Retired,
+    store::Store,
+};
+use crate::document::Source;
+
+/// How long a build waits for retired snapshots to be let go.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What became of a reload.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// A new snapshot is live.
+    Applied(Arc<Snapshot>),
+    /// The source holds what is live already.
+    Unchanged,
+    /// The source was refused.
+    Rejected(Arc<Failure>),
+}
+
+/// Reloads one source into one store; lives on the build thread.
+pub(super) struct Reloader {
+    source: PathBuf,
+    max_bytes: u64,
+    builder: Builder,
+    store: Arc<Store>,
+    retired: Retired,
+    /// The bytes that were tried last and what came of them: equal bytes are not built twice.
+    tried: Option<blake3::Hash>,
+    /// The highest sequence that was live, with its content.
+    mark: Option<(u64, String)>,
+}
+
+impl Reloader {
+    pub(super) fn new(source: PathBuf, max_bytes: u64, builder: Builder, store: Arc<Store>) -> Self {
+        Self { source, max_bytes, builder, store, retired: Retired::default(), tried: None, mark: None }
+    }
+
+    /// Frees what can be freed; whether anything still waits.
+    pub(super) fn sweep(&mut self) -> bool {
+        self.retired.sweep();
+        !self.retired.is_empty()
+    }
+
+    /// Reads the source and applies it if it is new and right. `None` when the same bytes were tried before and
+    /// nothing is to be said; `force` builds them again.
+    pub(super) fn reload(&mut self, force: bool) -> Option<Outcome> {
+        match self.attempt(force) {
+            Ok(outcome) => {
+                if matches!(outcome, Some(Outcome::Unchanged)) {
+                    self.store.confirm();
+                }
+                outcome
+            }
+            Err(error) => {
+                let failure = Arc::new(Failure::new(&error, SystemTime::now()));
+                let news = self.store.status().failure.is_none_or(|earlier| earlier.rendered != failure.rendered);
+                self.store.refuse(Arc::clone(&failure));
+                // A source that stays unreadable is retried often and said once.
+                (news || force).then_some(Outcome::Rejected(failure))
+            }
+        }
+    }
+
+    fn attempt(&mut self, force: bool) -> Result<Option<Outcome>, LoadError> {
+        let sources = match read(&self.source, self.max_bytes) {
+            Ok(sources) => sources,
+            Err(error) => {
+                // What comes back afterwards is looked at anew, even if it is what was there before.
+                self.tried = None;
+                return Err(error.into());
+            }
+        };
+        let hash = hash_sources(&sources);
+        if !force && self.tried == Some(hash) {
+            return Ok(None);
+        }
+        if !self.retired.make_room(PATIENCE) {
+            self.tried = None;
+            return Err(LoadError::Crowded);
+        }
+        self.tried = Some(hash);
+        let snapshot = build(sources, &self.source, &self.builder)?;
+        self.check_sequence(&snapshot)?;
+        let same = self.store.read(|live| {
+            live.is_some_and(|live| live.digest == snapshot.digest && live.sequence == snapshot.sequence)
+        });
+        Ok(Some(if same { Outcome::Unchanged } else { Outcome::Applied(self.apply(snapshot)) }))
+    }
+
+    /// A source that declares a sequence must raise it. One that declares none is not ordered.
+    fn check_sequence(&self, snapshot: &Snapshot) -> Result<(), LoadError> {
+        let declared = snapshot.sequence;
+        match &self.mark {
+            Some((live, _)) if declared != 0 && declared < *live => Err(LoadError::OldSequence { declared, live: *live }),
+            Some((live, digest)) if declared == *live && snapshot.digest != *digest => {
+                Err(LoadError::SameSequence { declared })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn apply(&mut self, mut snapshot: Snapshot) -> Arc<Snapshot> {
+        snapshot.generation = self.store.status().generation.saturating_add(1);
+        if snapshot.sequence != 0 {
+            self.mark = Some((snapshot.sequence, snapshot.digest.clone()));
+        }
+        let snapshot = Arc::new(snapshot);
+        if let Some(old) = self.store.publish(Arc::clone(&snapshot)) {
+            self.retired.push(old);
+        }
+        snapshot
+    }
+}
+
+/// Names count too: a rule's place is part of what its author is told.
+fn hash_sources(sources: &[Source]) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    for Source { name, bytes } in sources {
+        for part in [name.as_bytes(), bytes] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+    }
+    hasher.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, sync::Arc};
+
+    use super::{super::testing, Outcome, Reloader, Store};
+
+    struct Bench {
+        directory: tempfile::TempDir,
+        store: Arc<Store>,
+        reloader: Reloader,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let store = Arc::new(Store::default());
+            let path = directory.path().join("policy.yaml");
+            let reloader = Reloader::new(path, 1 << 20, testing::builder(), Arc::clone(&store));
+            Self { directory, store, reloader }
+        }
+
+        fn write(&mut self, text: &str) -> Option<Outcome> {
+            fs::write(self.directory.path().join("policy.yaml"), text).unwrap();
+            self.reloader.reload(false)
+        }
+
+        fn live(&self) -> (u64, u64) {
+            self.store.read(|live| live.map_or((0, 0), |live| (live.generation, live.sequence)))
+        }
+    }
+
+    #[test]
+    fn a_bad_source_leaves_the_last_good_one() {
+        let mut bench = Bench::new();
+        assert!(matches!(bench.reloader.reload(false), Some(Outcome::Rejected(_))), "nothing there yet");
+        assert!(bench.reloader.reload(false).is_none(), "said once");
+        assert!(matches!(bench.write("a"), Some(Outcome::Applied(_))));
+        assert!(bench.store.status().failure.is_none());
+        for bad in ["", "bad", "panic"] {
+            assert!(matches!(bench.write(bad), Some(Outcome::Rejected(_))), "{bad}");
+            assert_eq!(bench.live(), (1, 0));
+            assert!(bench.store.status().failure.is_some());
+            assert!(bench.reloader.reload(false).is_none(), "equal bytes are not built twice");
+        }
+        assert!(matches!(bench.write("a"), Some(Outcome::Unchanged)), "mended");
+        assert!(bench.store.status().failure.is_none());
+    }
+
+    #[test]
+    fn a_declared_sequence_only_rises() {
+        let mut bench = Bench::new();
+        assert!(matches!(bench.write("a 5"), Some(Outcome::Applied(_))));
+        assert!(matches!(bench.write("b 4"), Some(Outcome::Rejected(_))));
+        assert!(matches!(bench.write("b 5"), Some(Outcome::Rejected(_))));
+        assert!(matches!(bench.write("a 5"), Some(Outcome::Unchanged)));
+        assert!(matches!(bench.write("a 6"), Some(Outcome::Applied(_))), "a higher sequence is news by itself");
+        assert!(matches!(bench.write("b 7"), Some(Outcome::Applied(_))));
+        assert_eq!(bench.live(), (3, 7));
+        assert!(matches!(bench.write("c"), Some(Outcome::Applied(_))), "without one, order is not checked");
+        assert!(matches!(bench.write("d 6"), Some(Outcome::Rejected(_))), "what was live before still counts");
+    }
+
+    #[test]
+    fn equal_content_is_not_swapped() {
+        let mut bench = Bench::new();
+        assert!(matches!(bench.write("a"), Some(Outcome::Applied(_))));
+        assert!(bench.write("a").is_none());
+        assert!(matches!(bench.write("a\n# remark"), Some(Outcome::Unchanged)));
+        assert!(matches!(bench.reloader.reload(true), Some(Outcome::Unchanged)), "forced");
+        assert_eq!(bench.live(), (1, 0));
+    }
+}

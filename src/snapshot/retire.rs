@@ -1,0 +1,83 @@
+//! Where replaced snapshots wait until nobody reads them: freeing a large one takes long enough to be felt, so it never
+//! happens on a thread that answers requests.
+
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::load::Snapshot;
+
+/// How long a replaced snapshot is kept at least, whoever reads it.
+const GRACE: Duration = Duration::from_millis(100);
+/// At most so many wait.
+const MOST: usize = 2;
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The replaced snapshots; lives on the build thread.
+#[derive(Debug, Default)]
+pub(super) struct Retired(Vec<(Instant, Arc<Snapshot>)>);
+
+impl Retired {
+    /// Takes a replaced snapshot.
+    pub(super) fn push(&mut self, snapshot: Arc<Snapshot>) {
+        self.0.push((Instant::now(), snapshot));
+    }
+
+    /// Frees those that nobody reads any more.
+    pub(super) fn sweep(&mut self) {
+        // A count of one cannot rise again: nobody else holds a reference to make another from.
+        self.0.retain(|(since, snapshot)| since.elapsed() < GRACE || Arc::strong_count(snapshot) > 1);
+    }
+
+    /// Whether any wait.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Waits until none are left, so that a build never stands beside more than the live snapshot. After `limit` it
+    /// is enough that one more fits; `false` when not even that is so.
+    pub(super) fn make_room(&mut self, limit: Duration) -> bool {
+        let begun = Instant::now();
+        loop {
+            self.sweep();
+            if self.0.is_empty() {
+                return true;
+            }
+            if begun.elapsed() >= limit {
+                return self.0.len() < MOST;
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::{super::testing, GRACE, Retired};
+
+    #[test]
+    fn frees_after_the_grace_and_only_the_last_reference() {
+        let mut retired = Retired::default();
+        let held = Arc::new(testing::snapshot("held"));
+        retired.push(Arc::clone(&held));
+        retired.push(Arc::new(testing::snapshot("free")));
+        retired.sweep();
+        assert_eq!(retired.0.len(), 2, "within the grace");
+        assert!(retired.make_room(GRACE * 2), "one more fits");
+        assert_eq!(retired.0.len(), 1);
+        drop(held);
+        assert!(retired.make_room(Duration::from_secs(10)) && retired.is_empty());
+    }
+
+    #[test]
+    fn two_that_are_in_use_leave_no_room() {
+        let mut retired = Retired::default();
+        let held = [Arc::new(testing::snapshot("a")), Arc::new(testing::snapshot("b"))];
+        held.iter().for_each(|snapshot| retired.push(Arc::clone(snapshot)));
+        assert!(!retired.make_room(Duration::from_millis(20)));
+    }
+}

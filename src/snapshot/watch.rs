@@ -1,0 +1,139 @@
+//! Tells the build thread that something may have changed. It never says what: the reader looks at everything again.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::MetadataExt,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use super::chain::Chain;
+
+/// Calls out at most once until [`Alarm::reset`]: a storm of events is one wake-up.
+#[derive(Clone)]
+pub(super) struct Alarm {
+    raised: Arc<AtomicBool>,
+    ring: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Alarm {
+    pub(super) fn new(ring: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { raised: Arc::default(), ring: Arc::new(ring) }
+    }
+
+    fn raise(&self) {
+        if !self.raised.swap(true, Ordering::AcqRel) {
+            (self.ring)();
+        }
+    }
+
+    /// To be called before the source is looked at, so that what changes meanwhile rings again.
+    pub(super) fn reset(&self) {
+        self.raised.store(false, Ordering::Release);
+    }
+}
+
+/// Watches the directories of a chain, as long as the kernel lets it.
+pub(super) struct Watcher {
+    alarm: Alarm,
+    chain: Arc<Mutex<Chain>>,
+    inner: Option<RecommendedWatcher>,
+    /// What is watched, with the device and inode it had: a directory that was made anew needs a new watch.
+    armed: BTreeMap<PathBuf, (u64, u64)>,
+    enabled: bool,
+    complained: bool,
+}
+
+impl Watcher {
+    /// With `enabled` false it never watches, and says so: polling alone.
+    pub(super) fn new(alarm: Alarm, enabled: bool) -> Self {
+        Self { alarm, chain: Arc::default(), inner: None, armed: BTreeMap::new(), enabled, complained: false }
+    }
+
+    /// Whether changes have to be found by polling alone.
+    pub(super) fn is_blind(&self) -> bool {
+        self.inner.is_none()
+    }
+
+    /// Watches what this chain needs and nothing else.
+    pub(super) fn arm(&mut self, chain: &Chain) {
+        if !self.enabled {
+            return;
+        }
+        chain.clone_into(&mut self.chain.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Err(error) = self.try_arm(chain) {
+            self.inner = None;
+            self.armed.clear();
+            if !self.complained {
+                tracing::warn!(%error, "cannot watch the source's directories; changes are found by polling alone");
+            }
+            self.complained = true;
+        } else if self.complained {
+            tracing::info!("watching the source's directories again");
+            self.complained = false;
+        }
+    }
+
+    fn try_arm(&mut self, chain: &Chain) -> notify::Result<()> {
+        let wanted: BTreeMap<PathBuf, (u64, u64)> = chain
+            .watched
+            .iter()
+            .filter_map(|directory| {
+                let metadata = fs::metadata(directory).ok()?;
+                Some((directory.clone(), (metadata.dev(), metadata.ino())))
+            })
+            .collect();
+        if self.inner.is_some() && wanted == self.armed {
+            return Ok(());
+        }
+        let watcher = match &mut self.inner {
+            Some(watcher) => watcher,
+            none => none.insert(new_watcher(self.alarm.clone(), Arc::clone(&self.chain))?),
+        };
+        for (directory, identity) in &self.armed {
+            if wanted.get(directory) != Some(identity) && watcher.unwatch(directory).is_err() {
+                // The kernel has dropped it already, together with the directory.
+                tracing::trace!(directory = %directory.display(), "was not watched any more");
+            }
+        }
+        for (directory, identity) in &wanted {
+            if self.armed.get(directory) != Some(identity) {
+                match watcher.watch(directory, RecursiveMode::NonRecursive) {
+                    Ok(()) => {}
+                    // Gone between the look and the watch: the poll finds it.
+                    Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        self.armed = wanted;
+        Ok(())
+    }
+}
+
+fn new_watcher(alarm: Alarm, chain: Arc<Mutex<Chain>>) -> notify::Result<RecommendedWatcher> {
+    notify::recommended_watcher(move |event: notify::Result<Event>| {
+        if event.map_or(true, |event| matters(&event, &chain)) {
+            alarm.raise();
+        }
+    })
+}
+
+/// Reading the source makes access events: heeding them would reload for ever. An event without a path, a rescan and
+/// an error all mean that something was missed.
+fn matters(event: &Event, chain: &Mutex<Chain>) -> bool {
+    if matches!(event.kind, EventKind::Access(_)) {
+        return false;
+    }
+    if event.need_rescan() || event.paths.is_empty() {
+        return true;
+    }
+    let chain = chain.lock().unwrap_or_else(PoisonError::into_inner);
+    event.paths.iter().any(|path| chain.concerns(path))
+}
