@@ -5,4 +5,6 @@ pub mod decide;
 pub mod document;
 pub mod index;
 pub mod model;
+pub mod observe;
+pub mod service;
 pub mod snapshot;

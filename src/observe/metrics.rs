@@ -1,0 +1,282 @@
+//! The metrics and their names. No id of a caller, a subject or a resource is ever a label.
+//!
+//! Decisions are counted in [`Hot`], which costs a request a few uncontended additions; everything else is rare.
+
+mod hot;
+
+use std::{
+    fmt::Write as _,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicI64},
+    time::{Duration, SystemTime},
+};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::ConstGauge, gauge::Gauge, info::Info},
+    registry::{Registry, Unit},
+};
+
+pub use hot::Hot;
+
+use crate::model::Verdict;
+
+/// What became of a reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReloadResult {
+    /// Live now.
+    Applied,
+    /// Was live already.
+    Unchanged,
+    /// Refused.
+    Rejected,
+}
+
+/// What was turned away, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Shed {
+    /// A connection over the cap.
+    Connection,
+    /// An expensive call over the cap.
+    ExpensiveCall,
+    /// A health or snapshot watcher over the cap.
+    Watcher,
+}
+
+impl ReloadResult {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+impl Shed {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::ExpensiveCall => "expensive_call",
+            Self::Watcher => "watcher",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShedLabels {
+    what: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListenerLabels {
+    listener: &'static str,
+}
+
+/// Every metric of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    hot: Arc<Hot>,
+    live: Arc<Live>,
+    reloads: Family<ReloadLabels, Counter>,
+    sheds: Family<ShedLabels, Counter>,
+    connections: Family<ListenerLabels, Gauge<i64, AtomicI64>>,
+    accepted: Family<ListenerLabels, Counter>,
+    accept_errors: Counter,
+    malformed: Counter,
+    panics: Counter,
+    draining: Gauge<i64, AtomicI64>,
+    insecure: Gauge<i64, AtomicI64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("sidegate");
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The running program", build);
+        let mut metrics = Self {
+            registry: Registry::default(),
+            hot: Arc::default(),
+            live: Arc::default(),
+            reloads: Family::default(),
+            sheds: Family::default(),
+            connections: Family::default(),
+            accepted: Family::default(),
+            accept_errors: Counter::default(),
+            malformed: Counter::default(),
+            panics: Counter::default(),
+            draining: Gauge::default(),
+            insecure: Gauge::default(),
+        };
+        metrics.register(&mut registry);
+        metrics.registry = registry;
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register_collector(Box::new(Arc::clone(&self.hot)));
+        registry.register_collector(Box::new(Arc::clone(&self.live)));
+        registry.register("reloads", "Reloads of the source by result", self.reloads.clone());
+        registry.register("shed", "What was turned away to stay alive", self.sheds.clone());
+        registry.register("connections", "Open connections", self.connections.clone());
+        registry.register("connections_accepted", "Accepted connections", self.accepted.clone());
+        registry.register("accept_errors", "Failed accepts, each followed by a pause", self.accept_errors.clone());
+        registry.register("malformed_requests", "Requests that could not be asked", self.malformed.clone());
+        registry.register("handler_panics", "Calls that ended in INTERNAL for a bug", self.panics.clone());
+        registry.register("draining", "1 from the first moment of shutdown", self.draining.clone());
+        registry.register("insecure_listen", "1 where a bind rule was overridden", self.insecure.clone());
+    }
+
+    /// Counts a decision and how long it took.
+    pub fn decided(&self, verdict: &Verdict, took: Duration) {
+        self.hot.decided(verdict.reason, verdict.undetermined, took);
+    }
+
+    /// Counts a request that could not be asked.
+    pub fn malformed(&self) {
+        self.malformed.inc();
+    }
+
+    /// Counts a call that panicked.
+    pub fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    /// Counts a reload.
+    pub fn reloaded(&self, result: ReloadResult) {
+        self.reloads.get_or_create(&ReloadLabels { result: result.name() }).inc();
+    }
+
+    /// Describes what is live now.
+    pub fn live(&self, snapshot: LiveSnapshot) {
+        *self.live.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+    }
+
+    /// Counts something turned away.
+    pub fn shed(&self, what: Shed) {
+        self.sheds.get_or_create(&ShedLabels { what: what.name() }).inc();
+    }
+
+    /// Counts an accepted connection.
+    pub fn connected(&self, listener: &'static str) {
+        let labels = ListenerLabels { listener };
+        self.accepted.get_or_create(&labels).inc();
+        self.connections.get_or_create(&labels).inc();
+    }
+
+    /// Counts a connection that ended.
+    pub fn disconnected(&self, listener: &'static str) {
+        self.connections.get_or_create(&ListenerLabels { listener }).dec();
+    }
+
+    /// Counts a failed accept.
+    pub fn accept_failed(&self) {
+        self.accept_errors.inc();
+    }
+
+    /// Tells that shutdown has begun.
+    pub fn draining(&self) {
+        self.draining.set(1);
+    }
+
+    /// Tells that a bind rule was overridden.
+    pub fn insecure_listen(&self) {
+        self.insecure.set(1);
+    }
+
+    /// Everything in OpenMetrics text.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        if encode(&mut text, &self.registry).is_err() {
+            text.clear();
+            drop(writeln!(text, "# EOF"));
+        }
+        text
+    }
+}
+
+/// The live snapshot as metrics show it.
+#[derive(Debug, Clone)]
+pub struct LiveSnapshot {
+    /// The declared sequence.
+    pub sequence: u64,
+    /// The swap's number.
+    pub generation: u64,
+    /// The digest.
+    pub digest: String,
+    /// When it went live.
+    pub loaded_at: SystemTime,
+}
+
+#[derive(Debug, Default)]
+struct Live(Mutex<Option<LiveSnapshot>>);
+
+impl Collector for Live {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let live = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(LiveSnapshot { sequence, generation, digest, loaded_at }) = live else { return Ok(()) };
+        let mut gauge = |name: &str, help: &str, value: u64| {
+            let value = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            value.encode(encoder.encode_descriptor(name, help, None, value.metric_type())?)
+        };
+        gauge("sidegate_snapshot_sequence", "The sequence that the live snapshot declares", sequence)?;
+        gauge("sidegate_snapshot_generation", "Swaps since the start", generation)?;
+        let age = SystemTime::now().duration_since(loaded_at).unwrap_or_default().as_secs_f64();
+        let age = ConstGauge::new(age);
+        let help = "Time since the live snapshot was applied";
+        age.encode(encoder.encode_descriptor(
+            "sidegate_snapshot_age",
+            help,
+            Some(&Unit::Seconds),
+            age.metric_type(),
+        )?)?;
+        let info = Info::new([("digest", digest)]);
+        let help = "The live snapshot's digest";
+        info.encode(encoder.encode_descriptor("sidegate_snapshot", help, None, info.metric_type())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::{LiveSnapshot, Metrics, ReloadResult, Shed};
+    use crate::model::{Decision, Reason, Verdict};
+
+    #[test]
+    fn everything_has_a_name_and_a_value() {
+        let metrics = Metrics::default();
+        let allow = Verdict { decision: Decision::Allow, ..Verdict::deny(Reason::Granted) };
+        metrics.decided(&allow, Duration::from_nanos(700));
+        metrics.decided(&Verdict::deny(Reason::NoGrant), Duration::from_micros(3));
+        metrics.reloaded(ReloadResult::Applied);
+        metrics.shed(Shed::Connection);
+        metrics.connected("data");
+        let loaded_at = SystemTime::now();
+        metrics.live(LiveSnapshot { sequence: 7, generation: 2, digest: "abc".to_owned(), loaded_at });
+        let text = metrics.render();
+        for line in [
+            "sidegate_decisions_total{decision=\"allow\",reason=\"GRANTED\"} 1",
+            "sidegate_decisions_total{decision=\"deny\",reason=\"NO_GRANT\"} 1",
+            "sidegate_decision_seconds_bucket{le=\"0.000001\"} 1",
+            "sidegate_decision_seconds_count 2",
+            "sidegate_reloads_total{result=\"applied\"} 1",
+            "sidegate_shed_total{what=\"connection\"} 1",
+            "sidegate_connections{listener=\"data\"} 1",
+            "sidegate_snapshot_sequence 7",
+            "sidegate_snapshot_generation 2",
+            "sidegate_snapshot_info{digest=\"abc\"} 1",
+            "# EOF",
+        ] {
+            assert!(text.contains(line), "{line} is missing from\n{text}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The doors: gRPC services, listeners, worker threads, health, the ops page.
+//!
+//! A door converts, asks [`Pdp`], converts back; none has an idea of its own of what allow means. Holds a store, never
+//! a path.
+
+mod authorization;
+mod clock;
+mod connection;
+mod consistency;
+mod convert;
+mod expensive;
+mod front;
+mod health;
+mod listener;
+mod ops;
+mod pdp;
+pub mod proto;
+mod registry;
+mod routes;
+mod snapshot_service;
+mod stream;
+mod worker;
+
+pub use authorization::Authorization;
+pub use clock::Clock;
+pub use connection::{Connected, HttpLimits};
+pub use expensive::Expensive;
+pub use front::Kind;
+pub use health::{Health, HealthService};
+pub use listener::{Accept, Listener, SocketFile, Stream, accept_loop, bind_tcp, bind_unix};
+pub use ops::{Liveness, ops_routes};
+pub use pdp::{Pdp, Refusal};
+pub use registry::{Connection, Registered, Registry};
+pub use routes::{MessageLimits, data_routes};
+pub use snapshot_service::{Reload, Snapshots};
+pub use worker::{Workers, default_worker_count};

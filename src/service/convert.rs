@@ -1,0 +1,353 @@
+//! Between the wire and the model: borrows, never clones, and says by name which field is malformed. Decides nothing.
+
+use std::{collections::BTreeMap, slice};
+
+use super::proto::v1::{self, value::Kind};
+use crate::{
+    decide::{Consideration, Explanation},
+    index::Index,
+    model::{Decision, Entity, MAX_ID_BYTES, Malformed, Reason, Request, Timestamp, Value, Verdict},
+    snapshot::Snapshot,
+};
+
+/// The most properties in one map: checking them for duplicates is quadratic.
+const MAX_PROPERTIES: usize = 256;
+
+/// A map of properties as generated.
+type Map = BTreeMap<String, v1::Value>;
+
+/// What every question has, whichever message it came in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question<'w> {
+    subject: &'w v1::Subject,
+    action: Option<&'w v1::Action>,
+    resource: &'w v1::Resource,
+    context: &'w Map,
+}
+
+impl<'w> Question<'w> {
+    /// The question of an `AuthorizeRequest`.
+    pub(super) fn of(request: &'w v1::AuthorizeRequest) -> Result<Self, Malformed> {
+        let v1::AuthorizeRequest { subject, action, resource, context, consistency: _, request_id } = request;
+        check_request_id(request_id)?;
+        Ok(Self {
+            subject: subject.as_ref().ok_or_else(|| missing("subject"))?,
+            action: Some(action.as_ref().ok_or_else(|| missing("action"))?),
+            resource: resource.as_ref().ok_or_else(|| missing("resource"))?,
+            context,
+        })
+    }
+
+    /// The question of a `ListActionsRequest`, which names no action.
+    pub(super) fn of_every_action(request: &'w v1::ListActionsRequest) -> Result<Self, Malformed> {
+        let v1::ListActionsRequest { subject, resource, context, consistency: _, request_id } = request;
+        check_request_id(request_id)?;
+        Ok(Self {
+            subject: subject.as_ref().ok_or_else(|| missing("subject"))?,
+            action: None,
+            resource: resource.as_ref().ok_or_else(|| missing("resource"))?,
+            context,
+        })
+    }
+
+    /// Lends the model's form of the question, which borrows from the message.
+    pub(super) fn ask<R>(&self, ask: impl FnOnce(&Request<'_>) -> Result<R, Malformed>) -> Result<R, Malformed> {
+        let v1::Subject { r#type: subject_type, id: subject_id, properties: subject_map } = self.subject;
+        let v1::Resource { r#type: resource_type, id: resource_id, parent, properties: resource_map } = self.resource;
+        let empty = Map::new();
+        let (action, action_map) = match self.action {
+            Some(v1::Action { name, properties }) => (name.as_str(), properties),
+            // Never looked at, and never empty.
+            None => ("every", &empty),
+        };
+        let maps = [
+            ("subject.properties", subject_map),
+            ("action.properties", action_map),
+            ("resource.properties", resource_map),
+            ("context", self.context),
+        ];
+        // Lists first: the properties borrow them.
+        let mut lists = Vec::new();
+        for (field, map) in maps {
+            collect_lists(field, map, &mut lists)?;
+        }
+        let mut remaining = lists.iter();
+        let [subject_properties, action_properties, resource_properties, context] =
+            maps.map(|(field, map)| properties(field, map, &mut remaining));
+        ask(&Request {
+            subject: Entity { kind: subject_type, id: subject_id },
+            subject_properties: &subject_properties?,
+            action,
+            action_properties: &action_properties?,
+            resource: Entity { kind: resource_type, id: resource_id },
+            parent: parent.as_ref().map(entity),
+            resource_properties: &resource_properties?,
+            context: &context?,
+        })
+    }
+}
+
+/// The bound of what is returned unchanged.
+pub(super) fn check_request_id(request_id: &str) -> Result<(), Malformed> {
+    if request_id.len() > MAX_ID_BYTES {
+        Err(Malformed::new("request_id", "must not be longer than 1024 bytes"))
+    } else {
+        Ok(())
+    }
+}
+
+/// A message that must be there and is not.
+pub(super) fn missing(field: &str) -> Malformed {
+    Malformed::new(field, "is missing")
+}
+
+fn entity(wire: &v1::Entity) -> Entity<'_> {
+    let v1::Entity { r#type, id } = wire;
+    Entity { kind: r#type, id }
+}
+
+fn collect_lists<'w>(field: &str, map: &'w Map, lists: &mut Vec<Vec<Value<'w>>>) -> Result<(), Malformed> {
+    if map.len() > MAX_PROPERTIES {
+        return Err(Malformed::new(field, "must not hold more than 256 properties"));
+    }
+    for (name, value) in map {
+        if let Some(Kind::ListValue(v1::ListValue { values })) = &value.kind {
+            lists.push(values.iter().map(|value| scalar(field, name, value)).collect::<Result<_, _>>()?);
+        }
+    }
+    Ok(())
+}
+
+/// The properties of one map; `lists` yields the converted lists in the order in which they were met.
+fn properties<'a>(
+    field: &str,
+    map: &'a Map,
+    lists: &mut slice::Iter<'a, Vec<Value<'a>>>,
+) -> Result<Vec<(&'a str, Value<'a>)>, Malformed> {
+    map.iter()
+        .map(|(name, value)| {
+            let value = match value.kind {
+                Some(Kind::ListValue(_)) => Value::List(lists.next().map_or(&[][..], Vec::as_slice)),
+                _ => scalar(field, name, value)?,
+            };
+            Ok((name.as_str(), value))
+        })
+        .collect()
+}
+
+fn scalar<'w>(field: &str, name: &str, value: &'w v1::Value) -> Result<Value<'w>, Malformed> {
+    Ok(match &value.kind {
+        None => Value::Null,
+        Some(Kind::StringValue(text)) => Value::String(text),
+        Some(Kind::IntValue(number)) => Value::Int(*number),
+        Some(Kind::BoolValue(flag)) => Value::Bool(*flag),
+        Some(Kind::TimestampValue(prost_types::Timestamp { seconds, nanos })) => {
+            let moment = u32::try_from(*nanos).ok().and_then(|nanos| Timestamp::new(*seconds, nanos));
+            Value::Timestamp(moment.ok_or_else(|| {
+                Malformed::new(format!("{field}.{name}"), "is not a moment between the years 1 and 9999")
+            })?)
+        }
+        Some(Kind::ListValue(_)) => {
+            return Err(Malformed::new(format!("{field}.{name}"), "must not hold a list within a list"));
+        }
+        Some(Kind::EntityValue(wire)) => Value::Entity(entity(wire)),
+    })
+}
+
+/// The snapshot that answered.
+pub(super) fn snapshot_ref(snapshot: &Snapshot) -> v1::SnapshotRef {
+    v1::SnapshotRef { sequence: snapshot.sequence, digest: snapshot.digest.clone() }
+}
+
+/// A moment on the wire.
+pub(super) fn timestamp(moment: Timestamp) -> prost_types::Timestamp {
+    let nanos = i32::try_from(moment.nanos()).unwrap_or(0);
+    prost_types::Timestamp { seconds: moment.seconds(), nanos }
+}
+
+/// A verdict beside which snapshot and moment stand.
+pub(super) fn verdict(index: &Index, verdict: &Verdict) -> v1::Verdict {
+    v1::Verdict {
+        decision: decision(verdict.decision).into(),
+        reason: reason(verdict.reason).into(),
+        rule_id: index.rule_id(verdict.because).unwrap_or_default(),
+        undetermined: verdict.undetermined,
+    }
+}
+
+/// A whole answer.
+pub(super) fn response(snapshot: &Snapshot, verdict: &Verdict, time: Timestamp, id: &str) -> v1::AuthorizeResponse {
+    v1::AuthorizeResponse {
+        decision: decision(verdict.decision).into(),
+        reason: reason(verdict.reason).into(),
+        rule_id: snapshot.index.rule_id(verdict.because).unwrap_or_default(),
+        undetermined: verdict.undetermined,
+        snapshot: Some(snapshot_ref(snapshot)),
+        evaluated_at: Some(timestamp(time)),
+        request_id: id.to_owned(),
+    }
+}
+
+/// A whole explanation.
+pub(super) fn explanation(
+    snapshot: &Snapshot,
+    explanation: Explanation,
+    time: Timestamp,
+    id: &str,
+) -> v1::ExplainResponse {
+    let Explanation { verdict, summary, considered, ignored_properties } = explanation;
+    v1::ExplainResponse {
+        response: Some(response(snapshot, &verdict, time, id)),
+        summary,
+        considered: considered.into_iter().map(consideration).collect(),
+        ignored_properties,
+    }
+}
+
+fn consideration(considered: Consideration) -> v1::Consideration {
+    let Consideration { rule_id, scope, reason: why, undetermined, text } = considered;
+    v1::Consideration { rule_id, scope, reason: reason(why).into(), undetermined, text }
+}
+
+fn decision(decision: Decision) -> v1::Decision {
+    match decision {
+        Decision::Allow => v1::Decision::Allow,
+        Decision::Deny => v1::Decision::Deny,
+    }
+}
+
+fn reason(reason: Reason) -> v1::Reason {
+    match reason {
+        Reason::Granted => v1::Reason::Granted,
+        Reason::UnknownType => v1::Reason::UnknownType,
+        Reason::UnknownAction => v1::Reason::UnknownAction,
+        Reason::UnknownSubject => v1::Reason::UnknownSubject,
+        Reason::Disabled => v1::Reason::Disabled,
+        Reason::MissingParameter => v1::Reason::MissingParameter,
+        Reason::UnknownParameter => v1::Reason::UnknownParameter,
+        Reason::UnknownResource => v1::Reason::UnknownResource,
+        Reason::ContradictsSnapshot => v1::Reason::ContradictsSnapshot,
+        Reason::NoGrant => v1::Reason::NoGrant,
+        Reason::Expired => v1::Reason::Expired,
+        Reason::LevelTooLow => v1::Reason::LevelTooLow,
+        Reason::Narrowed => v1::Reason::Narrowed,
+        Reason::NotInCustomSet => v1::Reason::NotInCustomSet,
+        Reason::Ceiling => v1::Reason::Ceiling,
+        Reason::Plan => v1::Reason::Plan,
+        Reason::OutOfPurview => v1::Reason::OutOfPurview,
+        Reason::ConditionFalse => v1::Reason::ConditionFalse,
+        Reason::ConditionUnknown => v1::Reason::ConditionUnknown,
+        Reason::CredentialScope => v1::Reason::CredentialScope,
+        Reason::SecondObject => v1::Reason::SecondObject,
+        Reason::Forbidden => v1::Reason::Forbidden,
+        Reason::Internal => v1::Reason::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Properties;
+
+    fn value(kind: Kind) -> v1::Value {
+        v1::Value { kind: Some(kind) }
+    }
+
+    fn plain() -> v1::AuthorizeRequest {
+        v1::AuthorizeRequest {
+            subject: Some(v1::Subject { r#type: "user".into(), id: "ana".into(), properties: Map::new() }),
+            action: Some(v1::Action { name: "view".into(), properties: Map::new() }),
+            resource: Some(v1::Resource { r#type: "bot".into(), id: "b".into(), ..v1::Resource::default() }),
+            ..v1::AuthorizeRequest::default()
+        }
+    }
+
+    fn ask(request: &v1::AuthorizeRequest) -> Result<String, Malformed> {
+        Question::of(request)?.ask(|request| {
+            request.check()?;
+            Ok(format!("{request:?}"))
+        })
+    }
+
+    #[test]
+    fn every_kind_of_value_arrives() {
+        let mut request = plain();
+        let list = |values| Kind::ListValue(v1::ListValue { values });
+        let properties = [
+            ("a", Kind::StringValue("x".into())),
+            ("b", list(vec![value(Kind::IntValue(1)), value(Kind::BoolValue(true))])),
+            ("c", Kind::TimestampValue(prost_types::Timestamp { seconds: 1, nanos: 2 })),
+            ("d", Kind::EntityValue(v1::Entity { r#type: "user".into(), id: "u".into() })),
+            ("e", list(Vec::new())),
+        ];
+        request.context = properties.into_iter().map(|(name, kind)| (name.to_owned(), value(kind))).collect();
+        request.context.insert("f".into(), v1::Value { kind: None });
+        request.subject.as_mut().unwrap().properties.insert("g".into(), value(list(vec![value(Kind::IntValue(9))])));
+        Question::of(&request)
+            .unwrap()
+            .ask(|request| {
+                let moment = Value::Timestamp(Timestamp::new(1, 2).unwrap());
+                let expected: Properties<'_> = &[
+                    ("a", Value::String("x")),
+                    ("b", Value::List(&[Value::Int(1), Value::Bool(true)])),
+                    ("c", moment),
+                    ("d", Value::Entity(Entity { kind: "user", id: "u" })),
+                    ("e", Value::List(&[])),
+                    ("f", Value::Null),
+                ];
+                assert_eq!(request.context, expected);
+                assert_eq!(request.subject_properties, [("g", Value::List(&[Value::Int(9)]))]);
+                assert!(request.parent.is_none());
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn names_the_malformed_field() {
+        assert!(ask(&plain()).is_ok());
+        let field = |change: fn(&mut v1::AuthorizeRequest)| {
+            let mut request = plain();
+            change(&mut request);
+            ask(&request).unwrap_err().field
+        };
+        assert_eq!(field(|request| request.subject = None), "subject");
+        assert_eq!(field(|request| request.action = None), "action");
+        assert_eq!(field(|request| request.resource = None), "resource");
+        assert_eq!(field(|request| request.request_id = "x".repeat(1025)), "request_id");
+        assert_eq!(field(|request| request.resource.as_mut().unwrap().id.clear()), "resource.id");
+        assert_eq!(
+            field(|request| request.resource.as_mut().unwrap().parent = Some(v1::Entity::default())),
+            "resource.parent.type"
+        );
+        assert_eq!(
+            field(|request| {
+                let moment = prost_types::Timestamp { seconds: 0, nanos: -1 };
+                request.context.insert("t".into(), value(Kind::TimestampValue(moment)));
+            }),
+            "context.t"
+        );
+        assert_eq!(
+            field(|request| {
+                let inner = value(Kind::ListValue(v1::ListValue::default()));
+                request.context.insert("l".into(), value(Kind::ListValue(v1::ListValue { values: vec![inner] })));
+            }),
+            "context.l"
+        );
+        assert_eq!(
+            field(|request| {
+                for number in 0..257 {
+                    request.context.insert(number.to_string(), v1::Value { kind: None });
+                }
+            }),
+            "context"
+        );
+    }
+
+    #[test]
+    fn reasons_keep_their_names() {
+        for code in Reason::ALL {
+            assert_eq!(reason(code).as_str_name(), format!("REASON_{}", code.code()));
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What stands between a connection and its routes: refuses what is no gRPC, counts, turns a panic into INTERNAL.
+
+use std::{
+    convert::Infallible,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll, ready},
+};
+
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header::CONTENT_TYPE};
+use hyper::body::Incoming;
+use tonic::{Status, body::Body, service::Routes};
+use tower::Service;
+
+use super::registry::Connection;
+use crate::observe::metrics::Metrics;
+
+/// What a listener serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// gRPC and nothing else.
+    Grpc,
+    /// gRPC and plain HTTP.
+    Any,
+}
+
+/// The front of one connection.
+#[derive(Debug, Clone)]
+pub(super) struct Front {
+    pub(super) routes: Routes,
+    pub(super) kind: Kind,
+    pub(super) connection: Arc<Connection>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Front {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.connection.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.connection.calls.fetch_add(1, Ordering::Relaxed);
+        let inner: Inner = match self.refuse(&request) {
+            Some(status) => Box::pin(std::future::ready(Ok(plain(status)))),
+            // The routes are always ready: a router has no queue.
+            None => Box::pin(self.routes.clone().call(request)),
+        };
+        Answer { inner, connection: Arc::clone(&self.connection), metrics: Arc::clone(&self.metrics) }
+    }
+}
+
+impl Front {
+    fn refuse(&self, request: &Request<Incoming>) -> Option<StatusCode> {
+        if self.kind == Kind::Any {
+            None
+        } else if request.version() != Version::HTTP_2 {
+            Some(StatusCode::HTTP_VERSION_NOT_SUPPORTED)
+        } else if request.method() != Method::POST {
+            Some(StatusCode::METHOD_NOT_ALLOWED)
+        } else if is_grpc(request.headers()) {
+            None
+        } else {
+            Some(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+        }
+    }
+}
+
+/// The content types of gRPC with protobuf: any other form would be read as something that it is not.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let Some(text) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    matches!(essence, "application/grpc" | "application/grpc+proto")
+}
+
+fn plain(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+type Inner = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// A call on its way; ends with an answer even if its handler panics.
+pub(super) struct Answer {
+    inner: Inner,
+    connection: Arc<Connection>,
+    metrics: Arc<Metrics>,
+}
+
+impl Future for Answer {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // The handler is not polled again after a panic, so nobody sees what it left half done.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.inner.as_mut().poll(cx)));
+        Poll::Ready(match polled {
+            Ok(polled) => ready!(polled),
+            Err(_) => {
+                self.metrics.panicked();
+                tracing::error!(peer = %self.connection.peer, "a call panicked; this is a bug");
+                Ok(Status::internal("the call panicked; this is a bug").into_http())
+            }
+        })
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.connection.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,219 @@
+//! The one path from a question to an answer: live snapshot, time, `decide`, count. Every door goes through here.
+
+use std::{sync::Arc, time::Instant};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use super::{
+    clock::Clock,
+    consistency::check,
+    convert::{self, Question},
+    proto::v1,
+};
+use crate::{
+    decide,
+    model::{Malformed, Timestamp, Verdict},
+    observe::metrics::Metrics,
+    snapshot::{Snapshot, Store},
+};
+
+/// Why a question has no answer. Never an allow: a caller treats each as a denial.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The caller's mistake.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// Nothing is loaded.
+    #[error("no policy snapshot is loaded yet")]
+    NoSnapshot,
+    /// The live snapshot is not the one demanded; another may come.
+    #[error("the live snapshot is not the one demanded: {0}")]
+    NotYet(String),
+    /// The demand cannot be met by waiting.
+    #[error("{0}")]
+    Unmeetable(String),
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.to_string();
+        match refusal {
+            Refusal::Malformed(Malformed { field, problem }) => Status::with_error_details(
+                Code::InvalidArgument,
+                message,
+                ErrorDetails::with_bad_request_violation(field, problem),
+            ),
+            Refusal::NoSnapshot => Status::unavailable(message),
+            Refusal::NotYet(_) | Refusal::Unmeetable(_) => Status::failed_precondition(message),
+        }
+    }
+}
+
+impl Refusal {
+    /// The same refusal as the result of one item of a batch or a stream.
+    pub(super) fn into_item(self) -> v1::ItemError {
+        let field = match &self {
+            Self::Malformed(malformed) => malformed.field.clone(),
+            Self::NoSnapshot | Self::NotYet(_) | Self::Unmeetable(_) => String::new(),
+        };
+        let status = Status::from(self);
+        v1::ItemError { code: status.code().into(), message: status.message().to_owned(), field }
+    }
+}
+
+/// Decides, and counts what it decides.
+#[derive(Debug)]
+pub struct Pdp {
+    store: Arc<Store>,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+}
+
+impl Pdp {
+    /// A decision point over a store.
+    pub fn new(store: Arc<Store>, metrics: Arc<Metrics>) -> Self {
+        Self { store, metrics, clock: Clock::default() }
+    }
+
+    /// The store behind it.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Where it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The time of a decision that is made now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Lends the live snapshot if it is the one demanded: what is checked is what answers.
+    pub(super) fn with_snapshot<R>(
+        &self,
+        demand: Option<&v1::Consistency>,
+        use_it: impl FnOnce(&Snapshot) -> Result<R, Refusal>,
+    ) -> Result<R, Refusal> {
+        self.store.read(|live| {
+            let snapshot = live.ok_or(Refusal::NoSnapshot)?;
+            check(demand, snapshot)?;
+            use_it(snapshot)
+        })
+    }
+
+    /// The live snapshot for work on another thread, if it is the one demanded.
+    pub(super) fn demand(&self, demand: Option<&v1::Consistency>) -> Result<Arc<Snapshot>, Refusal> {
+        let snapshot = self.store.load_full().ok_or(Refusal::NoSnapshot)?;
+        check(demand, &snapshot)?;
+        Ok(snapshot)
+    }
+
+    /// Decides one request.
+    pub(super) fn authorize(
+        &self,
+        snapshot: &Snapshot,
+        request: &v1::AuthorizeRequest,
+    ) -> Result<v1::AuthorizeResponse, Refusal> {
+        let time = self.now();
+        let verdict = self.verdict(snapshot, request, time)?;
+        Ok(convert::response(snapshot, &verdict, time, &request.request_id))
+    }
+
+    /// Decides the items of a batch at one moment, up to where its semantics stop.
+    pub(super) fn batch(&self, snapshot: &Snapshot, batch: &v1::BatchAuthorizeRequest) -> v1::BatchAuthorizeResponse {
+        use v1::{BatchAuthorizeSemantics as Semantics, batch_authorize_result::Outcome};
+        let time = self.now();
+        // An unknown semantics was refused before: what is left means to decide every item.
+        let semantics = Semantics::try_from(batch.semantics).unwrap_or_default();
+        let mut results = Vec::with_capacity(batch.requests.len());
+        for request in &batch.requests {
+            let verdict = self.verdict(snapshot, request, time);
+            let allowed = verdict.as_ref().is_ok_and(Verdict::is_allow);
+            let outcome = match verdict {
+                Ok(verdict) => Outcome::Verdict(convert::verdict(&snapshot.index, &verdict)),
+                Err(refusal) => Outcome::Error(refusal.into_item()),
+            };
+            // What is returned unchanged is bounded also where that bound is what was broken.
+            let request_id = match convert::check_request_id(&request.request_id) {
+                Ok(()) => request.request_id.clone(),
+                Err(_) => String::new(),
+            };
+            results.push(v1::BatchAuthorizeResult { request_id, outcome: Some(outcome) });
+            let stop = match semantics {
+                Semantics::Unspecified | Semantics::ExecuteAll => false,
+                Semantics::DenyOnFirstDeny => !allowed,
+                Semantics::PermitOnFirstPermit => allowed,
+            };
+            if stop {
+                break;
+            }
+        }
+        v1::BatchAuthorizeResponse {
+            results,
+            snapshot: Some(convert::snapshot_ref(snapshot)),
+            evaluated_at: Some(convert::timestamp(time)),
+            request_id: batch.request_id.clone(),
+        }
+    }
+
+    /// Decides one request and says why.
+    pub(super) fn explain(
+        &self,
+        snapshot: &Snapshot,
+        request: &v1::AuthorizeRequest,
+    ) -> Result<v1::ExplainResponse, Refusal> {
+        let time = self.now();
+        let question = Question::of(request)?;
+        let explanation = question.ask(|request| decide::explain(&snapshot.index, request, time))?;
+        Ok(convert::explanation(snapshot, explanation, time, &request.request_id))
+    }
+
+    /// Decides every action of the resource's type.
+    pub(super) fn list_actions(
+        &self,
+        snapshot: &Snapshot,
+        request: &v1::ListActionsRequest,
+    ) -> Result<v1::ListActionsResponse, Refusal> {
+        let time = self.now();
+        let question = Question::of_every_action(request)?;
+        let listed = question.ask(|request| decide::list_actions(&snapshot.index, request, time))?;
+        let undetermined = listed.iter().filter(|(_, verdict)| verdict.undetermined).count();
+        let actions = listed.into_iter().map(|(action, verdict)| v1::ActionVerdict {
+            action,
+            verdict: Some(convert::verdict(&snapshot.index, &verdict)),
+        });
+        Ok(v1::ListActionsResponse {
+            actions: actions.collect(),
+            undetermined_count: u32::try_from(undetermined).unwrap_or(u32::MAX),
+            snapshot: Some(convert::snapshot_ref(snapshot)),
+            evaluated_at: Some(convert::timestamp(time)),
+            request_id: request.request_id.clone(),
+        })
+    }
+
+    fn verdict(
+        &self,
+        snapshot: &Snapshot,
+        request: &v1::AuthorizeRequest,
+        time: Timestamp,
+    ) -> Result<Verdict, Refusal> {
+        let begun = Instant::now();
+        let verdict =
+            Question::of(request).and_then(|question| {
+                question.ask(|request| decide::authorize(&snapshot.index, request, time))
+            });
+        match verdict {
+            Ok(verdict) => {
+                self.metrics.decided(&verdict, begun.elapsed());
+                Ok(verdict)
+            }
+            Err(malformed) => {
+                self.metrics.malformed();
+                Err(malformed.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! All generated code: messages, clients and server traits of `proto/`, and the descriptors for reflection.
+
+/// `sidegate.v1`.
+#[expect(
+    missing_docs,
+    unreachable_pub,
+    missing_debug_implementations,
+    clippy::all,
+    clippy::pedantic,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    reason = "generated"
+)]
+pub mod v1 {
+    tonic::include_proto!("sidegate.v1");
+}
+
+/// `grpc.health.v1`.
+#[expect(
+    missing_docs,
+    unreachable_pub,
+    missing_debug_implementations,
+    clippy::all,
+    clippy::pedantic,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    reason = "generated"
+)]
+pub mod health_v1 {
+    tonic::include_proto!("grpc.health.v1");
+}
+
+/// The descriptors of everything served, as server reflection hands them out.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -1,0 +1,137 @@
+//! Who is connected: the cap, the gauges, and what was cut at the end. Live state, never part of a decision.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use dashmap::DashMap;
+
+use crate::observe::metrics::{Metrics, Shed};
+
+/// One open connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// Counts from 1.
+    pub id: u64,
+    /// The other end, as the system names it.
+    pub peer: String,
+    /// Which listener took it.
+    pub listener: &'static str,
+    /// Since when.
+    pub since: Instant,
+    /// Calls that are not answered yet.
+    pub in_flight: AtomicUsize,
+    /// Calls so far.
+    pub calls: AtomicU64,
+}
+
+/// Every open connection.
+#[derive(Debug)]
+pub struct Registry {
+    open: DashMap<u64, Arc<Connection>>,
+    count: AtomicUsize,
+    next: AtomicU64,
+    most: usize,
+    metrics: Arc<Metrics>,
+}
+
+/// A place in the registry, given back when dropped.
+#[derive(Debug)]
+pub struct Registered {
+    registry: Arc<Registry>,
+    connection: Arc<Connection>,
+}
+
+impl Registry {
+    /// At most `most` at once.
+    pub fn new(most: usize, metrics: Arc<Metrics>) -> Self {
+        Self { open: DashMap::new(), count: AtomicUsize::new(0), next: AtomicU64::new(1), most, metrics }
+    }
+
+    /// Enters a connection; `None`, counted, when there is no place.
+    pub fn register(self: &Arc<Self>, peer: String, listener: &'static str) -> Option<Registered> {
+        let taken = self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| {
+            (count < self.most).then_some(count + 1)
+        });
+        if taken.is_err() {
+            self.metrics.shed(Shed::Connection);
+            return None;
+        }
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let connection = Arc::new(Connection {
+            id,
+            peer,
+            listener,
+            since: Instant::now(),
+            in_flight: AtomicUsize::new(0),
+            calls: AtomicU64::new(0),
+        });
+        self.open.insert(id, Arc::clone(&connection));
+        self.metrics.connected(listener);
+        Some(Registered { registry: Arc::clone(self), connection })
+    }
+
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// Those that are open, in order of their age.
+    pub fn open(&self) -> Vec<Arc<Connection>> {
+        let mut open: Vec<_> = self.open.iter().map(|entry| Arc::clone(entry.value())).collect();
+        open.sort_by_key(|connection| connection.id);
+        open
+    }
+
+    /// Where it counts.
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+}
+
+impl Registered {
+    /// The connection that holds the place.
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Where it counts.
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.registry.metrics
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.registry.open.remove(&self.connection.id);
+        self.registry.count.fetch_sub(1, Ordering::AcqRel);
+        self.registry.metrics.disconnected(self.connection.listener);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::Registry;
+    use crate::observe::metrics::Metrics;
+
+    #[test]
+    fn keeps_the_cap_and_gives_places_back() {
+        let metrics = Arc::new(Metrics::default());
+        let registry = Arc::new(Registry::new(2, Arc::clone(&metrics)));
+        let first = registry.register("a".into(), "data").unwrap();
+        let second = registry.register("b".into(), "data").unwrap();
+        assert!(registry.register("c".into(), "data").is_none());
+        assert!(metrics.render().contains("sidegate_shed_total{what=\"connection\"} 1"));
+        drop(first);
+        assert_eq!(registry.open().iter().map(|open| open.peer.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert!(registry.register("d".into(), "data").is_some());
+        drop(second);
+        assert_eq!(registry.count(), 0);
+    }
+}

@@ -1,0 +1,89 @@
+//! `AuthorizeStream`: each message is a decision of its own, at its own moment, answered in order.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tokio::sync::watch;
+use tokio_stream::{Stream, wrappers::WatchStream};
+use tonic::{Status, Streaming};
+
+use super::{
+    convert,
+    pdp::{Pdp, Refusal},
+    proto::v1::{self, authorize_stream_response::Outcome},
+};
+
+/// Turns true when the process begins to shut down: whatever would last as long as its client likes ends then.
+pub type Drain = watch::Receiver<bool>;
+
+/// The answers to one stream of questions.
+pub struct Answers {
+    pdp: Arc<Pdp>,
+    questions: Streaming<v1::AuthorizeStreamRequest>,
+    drain: WatchStream<bool>,
+    ended: bool,
+}
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+/// Answers until the client ends the stream, its connection breaks, or the drain begins.
+pub(super) fn answer_stream(pdp: Arc<Pdp>, questions: Streaming<v1::AuthorizeStreamRequest>, drain: Drain) -> Answers {
+    Answers { pdp, questions, drain: WatchStream::new(drain), ended: false }
+}
+
+impl Stream for Answers {
+    type Item = Result<v1::AuthorizeStreamResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        // What has arrived is answered first: the drain loses no question that is here already.
+        match Pin::new(&mut self.questions).poll_next(cx) {
+            Poll::Ready(Some(Ok(question))) => return Poll::Ready(Some(Ok(self.answer(question)))),
+            Poll::Ready(Some(Err(status))) => {
+                self.ended = true;
+                return Poll::Ready(Some(Err(status)));
+            }
+            Poll::Ready(None) => {
+                self.ended = true;
+                return Poll::Ready(None);
+            }
+            Poll::Pending => {}
+        }
+        while let Poll::Ready(news) = Pin::new(&mut self.drain).poll_next(cx) {
+            if news.unwrap_or(true) {
+                self.ended = true;
+                return Poll::Ready(Some(Err(Status::unavailable("shutting down; ask again elsewhere"))));
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Answers {
+    fn answer(&self, question: v1::AuthorizeStreamRequest) -> v1::AuthorizeStreamResponse {
+        let v1::AuthorizeStreamRequest { request } = question;
+        let request = request.unwrap_or_default();
+        let answer = self.pdp.with_snapshot(request.consistency.as_ref(), |snapshot| {
+            self.pdp.authorize(snapshot, &request)
+        });
+        let outcome = match answer {
+            Ok(response) => Outcome::Response(response),
+            Err(refusal) => Outcome::Error(Refusal::into_item(refusal)),
+        };
+        let request_id = match convert::check_request_id(&request.request_id) {
+            Ok(()) => request.request_id,
+            Err(_) => String::new(),
+        };
+        v1::AuthorizeStreamResponse { request_id, outcome: Some(outcome) }
+    }
+}
