@@ -1,6 +1,9 @@
 //! Sidegate: a sidecar that decides.
 
+pub mod app;
+pub mod client;
 pub mod compile;
+pub mod config;
 pub mod decide;
 pub mod document;
 pub mod index;

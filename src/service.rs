@@ -31,6 +31,7 @@ pub use listener::{Accept, Listener, SocketFile, Stream, accept_loop, bind_tcp, 
 pub use ops::{Liveness, ops_routes};
 pub use pdp::{Pdp, Refusal};
 pub use registry::{Connection, Registered, Registry};
-pub use routes::{MessageLimits, data_routes};
+pub use routes::{DATA_SERVICES, MessageLimits, admin_routes, data_routes};
 pub use snapshot_service::{Reload, Snapshots};
+pub use stream::Drain;
 pub use worker::{Workers, default_worker_count};

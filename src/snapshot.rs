@@ -13,7 +13,7 @@ mod store;
 mod watch;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use keeper::{Keeper, KeeperHandle, KeeperOptions, OnOutcome};
 pub use load::{Builder, Failure, LoadError, Snapshot, document_builder, load};

@@ -5,7 +5,6 @@
 mod hot;
 
 use std::{
-    fmt::Write as _,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicI64},
     time::{Duration, SystemTime},
 };
@@ -196,8 +195,7 @@ impl Metrics {
     pub fn render(&self) -> String {
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
-            text.clear();
-            drop(writeln!(text, "# EOF"));
+            "# EOF\n".clone_into(&mut text);
         }
         text
     }

@@ -46,6 +46,19 @@ pub enum Listener {
     Unix(UnixListener, SocketFile),
 }
 
+impl Listener {
+    /// The bound address, where it is one of TCP.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn address(&self) -> io::Result<Option<SocketAddr>> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(Some),
+            Self::Unix(..) => Ok(None),
+        }
+    }
+}
+
 impl Accept for Listener {
     async fn accept(&self) -> io::Result<(Stream, String)> {
         match self {
@@ -197,7 +210,7 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn outlives_errors_keeps_the_cap_and_stops() {
         let metrics = Arc::new(Metrics::default());
         let registry = Arc::new(Registry::new(1, Arc::clone(&metrics)));
@@ -207,7 +220,9 @@ mod tests {
             held.push((stream, place));
         });
         let end = async {
-            tokio::time::sleep(Duration::from_secs(5)).await;
+            while !metrics.render().contains("sidegate_shed_total") {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
             stop.send_replace(true);
         };
         let both = async { tokio::join!(looping, end) };

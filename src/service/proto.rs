@@ -2,9 +2,6 @@
 
 /// `sidegate.v1`.
 #[expect(
-    missing_docs,
-    unreachable_pub,
-    missing_debug_implementations,
     clippy::all,
     clippy::pedantic,
     clippy::allow_attributes,
@@ -17,9 +14,6 @@ pub mod v1 {
 
 /// `grpc.health.v1`.
 #[expect(
-    missing_docs,
-    unreachable_pub,
-    missing_debug_implementations,
     clippy::all,
     clippy::pedantic,
     clippy::allow_attributes,

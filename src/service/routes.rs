@@ -1,4 +1,4 @@
-//! Which services a data listener serves, and how large a message each call may carry.
+//! Which services the gRPC listeners serve, and how large a message each call may carry.
 
 use std::{
     convert::Infallible,
@@ -15,9 +15,16 @@ use super::{
     health::HealthService,
     proto::{
         DESCRIPTORS, health_v1::health_server::HealthServer,
-        v1::authorization_service_server::AuthorizationServiceServer,
+        v1::{
+            authorization_service_server::AuthorizationServiceServer,
+            snapshot_service_server::SnapshotServiceServer,
+        },
     },
+    snapshot_service::Snapshots,
 };
+
+/// The full names of the services whose health is that of the snapshot; empty is the daemon as a whole.
+pub const DATA_SERVICES: [&str; 2] = ["", AuthorizationServiceServer::<Authorization>::NAME];
 
 /// The largest messages a caller may send.
 #[derive(Debug, Clone, Copy)]
@@ -40,12 +47,27 @@ pub fn data_routes(
     let MessageLimits { single, batch } = limits;
     let of_size =
         |most| AuthorizationServiceServer::new(authorization.clone()).max_decoding_message_size(most);
-    let reflection = || Reflection::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
     Ok(Routes::new(BySize { single: of_size(single), batch: of_size(batch) })
         .add_service(HealthServer::new(health).max_decoding_message_size(single))
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .prepare())
+}
+
+/// Snapshots, health and both versions of reflection.
+///
+/// # Errors
+/// The built-in descriptors are broken.
+pub fn admin_routes(snapshots: Snapshots, health: HealthService) -> Result<Routes, tonic_reflection::server::Error> {
+    Ok(Routes::new(SnapshotServiceServer::new(snapshots))
+        .add_service(HealthServer::new(health))
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .prepare())
+}
+
+fn reflection() -> Reflection<'static> {
+    Reflection::configure().register_encoded_file_descriptor_set(DESCRIPTORS)
 }
 
 /// The same service twice: tonic's bound on messages is one for all calls of a service.

@@ -64,10 +64,11 @@ impl Reloader {
             }
             Err(error) => {
                 let failure = Arc::new(Failure::new(&error, SystemTime::now()));
-                let news = self.store.status().failure.is_none_or(|earlier| earlier.rendered != failure.rendered);
+                // A source that stays unreadable is tried again often, and said once.
+                let again = matches!(error, LoadError::Read(_) | LoadError::Crowded)
+                    && self.store.status().failure.is_some_and(|earlier| earlier.rendered == failure.rendered);
                 self.store.refuse(Arc::clone(&failure));
-                // A source that stays unreadable is retried often and said once.
-                (news || force).then_some(Outcome::Rejected(failure))
+                (force || !again).then_some(Outcome::Rejected(failure))
             }
         }
     }

@@ -1,0 +1,193 @@
+//! The control thread: accepts, serves ops and admin, turns news of the snapshot into health, ends the process.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    ExitReason,
+    exit::Guard,
+    parts::{Bound, Parts},
+};
+use crate::service::{Connected, Drain, Health, Listener, Registry, accept_loop};
+
+const PAUSE: Duration = Duration::from_millis(5);
+/// How long ops and admin connections get to end when everything else has.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// What a handle asks of the control thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Command {
+    Reload,
+    Drain,
+    End,
+}
+
+impl Parts {
+    /// Runs until the end.
+    pub(super) fn run(self, commands: mpsc::UnboundedReceiver<Command>, signals: bool) -> ExitReason {
+        let Self { runtime, bound, registry, side, workers, ops, admin, draining, ending, .. } = self;
+        let drain = draining.subscribe();
+        let end = ending.subscribe();
+        let mut tasks = JoinSet::new();
+        let Bound { data, ops: ops_listener, admin: admin_listener } = bound;
+        for (listener, name) in data {
+            let workers = Arc::clone(&workers);
+            let guard = self.guards.guard("data listener");
+            let accepting = accept_loop(listener, name, Arc::clone(&registry), drain.clone(), move |stream, place| {
+                let _guard = &guard;
+                workers.serve(stream, place);
+            });
+            tasks.spawn_on(accepting, runtime.handle());
+        }
+        for (listener, name, connected) in [(ops_listener, "ops", ops), (admin_listener, "admin", admin)] {
+            if let Some(listener) = listener {
+                let accepting = serve_here(listener, name, Arc::clone(&side), end.clone(), connected, self.guards.guard("side listener"));
+                tasks.spawn_on(accepting, runtime.handle());
+            }
+        }
+        let bridge = bridge(self.store.subscribe(), self.health.clone(), drain, self.guards.guard("health bridge"));
+        tasks.spawn_on(bridge, runtime.handle());
+        let addresses = &self.addresses;
+        tracing::info!(
+            data = ?addresses.data, uds = ?addresses.uds, ops = ?addresses.ops, admin = ?addresses.admin, "listening"
+        );
+        let mut orders = Orders { commands, exits: self.exits, signals: signals.then(Signals::new).flatten() };
+        let reason = runtime.block_on(async {
+            if let Some(reason) = orders.until_told(|| self.keeper.reload()).await {
+                return reason;
+            }
+            tracing::info!(connections = registry.count(), "draining");
+            self.metrics.draining();
+            self.health.shut_down().await;
+            draining.send_replace(true);
+            let cut = orders.drain(&registry, self.drain_time).await;
+            ending.send_replace(true);
+            drop(timeout(LAST_WORDS, ended(&side)).await);
+            ExitReason::Stopped { cut }
+        });
+        tracing::info!(%reason, "ending");
+        runtime.shutdown_background();
+        reason
+    }
+}
+
+/// Accepts and serves on this thread.
+async fn serve_here(
+    listener: Listener,
+    name: &'static str,
+    side: Arc<Registry>,
+    end: Drain,
+    connected: Connected,
+    guard: Guard,
+) {
+    accept_loop(listener, name, side, end, move |stream, place| {
+        let _guard = &guard;
+        tokio::spawn(connected.clone().serve(stream, place));
+    })
+    .await;
+}
+
+/// Health follows the first snapshot. A refused reload later changes nothing: the last good one serves.
+async fn bridge(
+    mut status: tokio::sync::watch::Receiver<crate::snapshot::Status>,
+    health: Health,
+    mut drain: Drain,
+    guard: Guard,
+) {
+    let _guard = guard;
+    tokio::select! {
+        biased;
+        _ = drain.wait_for(|draining| *draining) => return,
+        live = status.wait_for(|status| status.generation > 0) => if live.is_err() { return },
+    }
+    health.set_all(true).await;
+    drop(drain.wait_for(|draining| *draining).await);
+}
+
+async fn ended(registry: &Registry) {
+    while registry.count() > 0 {
+        sleep(PAUSE).await;
+    }
+}
+
+/// Everybody who can tell the process what to do.
+struct Orders {
+    commands: mpsc::UnboundedReceiver<Command>,
+    exits: mpsc::UnboundedReceiver<ExitReason>,
+    signals: Option<Signals>,
+}
+
+impl Orders {
+    /// Waits for the order to drain (`None`), or for an end at once.
+    async fn until_told(&mut self, reload: impl Fn()) -> Option<ExitReason> {
+        loop {
+            tokio::select! {
+                biased;
+                reason = self.exits.recv() => return Some(reason.unwrap_or(ExitReason::Died("daemon"))),
+                command = self.commands.recv() => match command {
+                    Some(Command::Reload) => reload(),
+                    Some(Command::Drain) => return None,
+                    Some(Command::End) | None => return Some(ExitReason::Stopped { cut: 0 }),
+                },
+                signal = Signals::next(&mut self.signals) => match signal {
+                    Command::Reload => reload(),
+                    Command::Drain | Command::End => return None,
+                },
+            }
+        }
+    }
+
+    /// Waits for the connections to end; how many are cut because the time is over or a second order came.
+    async fn drain(&mut self, registry: &Registry, time: Duration) -> usize {
+        let end = Instant::now() + time;
+        loop {
+            tokio::select! {
+                () = ended(registry) => return 0,
+                () = tokio::time::sleep_until(end) => break,
+                signal = Signals::next(&mut self.signals) => if signal != Command::Reload { break },
+                command = self.commands.recv() => if !matches!(command, Some(Command::Reload | Command::Drain)) { break },
+            }
+        }
+        let open = registry.open();
+        for connection in &open {
+            let in_flight = connection.in_flight.load(std::sync::atomic::Ordering::Relaxed);
+            let age = connection.since.elapsed().as_secs();
+            tracing::warn!(peer = %connection.peer, listener = connection.listener, in_flight, age, "cut");
+        }
+        open.len()
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> Option<Self> {
+        let all = || {
+            Ok::<_, std::io::Error>(Self {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+                hang_up: signal(SignalKind::hangup())?,
+            })
+        };
+        all().inspect_err(|error| tracing::error!(%error, "signals end the process without a drain")).ok()
+    }
+
+    async fn next(signals: &mut Option<Self>) -> Command {
+        let Some(Self { terminate, interrupt, hang_up }) = signals else { return std::future::pending().await };
+        tokio::select! {
+            _ = terminate.recv() => Command::Drain,
+            _ = interrupt.recv() => Command::Drain,
+            _ = hang_up.recv() => Command::Reload,
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Builds every part from the configuration: sockets first, so that a taken address ends the start before any work.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::{
+    runtime::{self, Runtime},
+    sync::{mpsc, watch},
+};
+
+use super::{Addresses, AppError, ExitReason, exit::Exits};
+use crate::{
+    config::Config,
+    observe::metrics::{LiveSnapshot, Metrics, ReloadResult},
+    service::{
+        Authorization, Connected, DATA_SERVICES, Drain, Expensive, Health, HttpLimits, Kind, Listener, Liveness,
+        MessageLimits, Pdp, Registry, Snapshots, Workers, admin_routes, bind_tcp, bind_unix, data_routes,
+        default_worker_count, ops_routes,
+    },
+    snapshot::{Builder, Keeper, KeeperHandle, KeeperOptions, Outcome, Snapshot, Store},
+};
+
+/// Descriptors that are not connections: sockets, event loops, the source, the log, and some to spare.
+const OTHER_DESCRIPTORS: u64 = 64;
+/// Connections of the ops and admin listeners: probes, scrapers, operators.
+const SIDE_CONNECTIONS: usize = 64;
+
+/// The sockets, each with its name in metrics.
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub(super) data: Vec<(Listener, &'static str)>,
+    pub(super) ops: Option<Listener>,
+    pub(super) admin: Option<Listener>,
+}
+
+/// Everything that the control thread runs.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) runtime: Runtime,
+    pub(super) bound: Bound,
+    pub(super) addresses: Addresses,
+    pub(super) store: Arc<Store>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) health: Health,
+    pub(super) keeper: Arc<KeeperHandle>,
+    pub(super) workers: Arc<Workers>,
+    /// The connections of the data listeners.
+    pub(super) registry: Arc<Registry>,
+    /// The connections of the others.
+    pub(super) side: Arc<Registry>,
+    pub(super) ops: Connected,
+    pub(super) admin: Connected,
+    /// Set when the drain of the data listeners begins.
+    pub(super) draining: watch::Sender<bool>,
+    /// Set when the others end.
+    pub(super) ending: watch::Sender<bool>,
+    pub(super) exits: mpsc::UnboundedReceiver<ExitReason>,
+    pub(super) guards: Exits,
+    pub(super) drain_time: std::time::Duration,
+}
+
+impl Parts {
+    pub(super) fn assemble(config: Config, builder: Builder) -> Result<Self, AppError> {
+        let source = config.snapshot.clone().ok_or(AppError::NoSource)?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
+        let (bound, addresses) = {
+            let _within = runtime.enter();
+            bind(&config)?
+        };
+        let metrics = Arc::new(Metrics::default());
+        if config.listen.is_some_and(|address| !address.ip().is_loopback()) {
+            tracing::warn!("the data listener can be reached from other machines, without TLS or authentication");
+            metrics.insecure_listen();
+        }
+        let store = Arc::new(Store::default());
+        let health = runtime.block_on(async {
+            let health = Health::new().await;
+            for name in DATA_SERVICES {
+                health.set(name, false).await;
+            }
+            health
+        });
+        let (guards, exits) = Exits::new();
+        let (draining, drain) = watch::channel(false);
+        let (ending, end) = watch::channel(false);
+        let workers = Arc::new(spawn_workers(&config, &store, &metrics, &health, &guards, &drain)?);
+        let keeper = Arc::new(spawn_keeper(&config, source, &store, &metrics, builder, &guards)?);
+        let limits = http_limits(&config);
+        let liveness =
+            Liveness { workers: Arc::clone(&workers), store: Arc::clone(&store), drain, metrics: Arc::clone(&metrics) };
+        let ops = Connected {
+            routes: ops_routes(liveness, health.service(Arc::clone(&metrics))),
+            kind: Kind::Any,
+            limits: limits.clone(),
+            drain: end.clone(),
+        };
+        let reloader = Arc::clone(&keeper);
+        let snapshots = Snapshots::new(Arc::clone(&store), Arc::new(move || reloader.reload_and_tell()));
+        let routes = admin_routes(snapshots, health.service(Arc::clone(&metrics)))?;
+        let admin = Connected { routes, kind: Kind::Grpc, limits, drain: end };
+        let registry = Arc::new(Registry::new(most_connections(config.connections), Arc::clone(&metrics)));
+        let side = Arc::new(Registry::new(SIDE_CONNECTIONS, Arc::clone(&metrics)));
+        let drain_time = config.drain;
+        Ok(Self {
+            runtime,
+            bound,
+            addresses,
+            store,
+            metrics,
+            health,
+            keeper,
+            workers,
+            registry,
+            side,
+            ops,
+            admin,
+            draining,
+            ending,
+            exits,
+            guards,
+            drain_time,
+        })
+    }
+}
+
+fn bind(config: &Config) -> Result<(Bound, Addresses), AppError> {
+    let mut addresses = Addresses::default();
+    let mut data = Vec::new();
+    if let Some(address) = config.listen {
+        let (listener, address) = bind_address("listen.data", address)?;
+        addresses.data = Some(address);
+        data.push((listener, "data"));
+    }
+    if let Some(path) = &config.uds {
+        data.push((bind_path("listen.uds", path)?, "uds"));
+        addresses.uds = Some(path.clone());
+    }
+    let mut ops = None;
+    if let Some(address) = config.ops_listen {
+        let (listener, address) = bind_address("listen.ops", address)?;
+        addresses.ops = Some(address);
+        ops = Some(listener);
+    }
+    let mut admin = None;
+    if let Some(path) = &config.admin_uds {
+        admin = Some(bind_path("listen.admin_uds", path)?);
+        addresses.admin = Some(path.clone());
+    }
+    Ok((Bound { data, ops, admin }, addresses))
+}
+
+fn bind_address(
+    key: &'static str,
+    address: std::net::SocketAddr,
+) -> Result<(Listener, std::net::SocketAddr), AppError> {
+    let refused = |error| AppError::Bind { key, address: address.to_string(), error };
+    let listener = bind_tcp(address).map_err(refused)?;
+    let address = listener.address().map_err(refused)?.unwrap_or(address);
+    Ok((listener, address))
+}
+
+fn bind_path(key: &'static str, path: &Path) -> Result<Listener, AppError> {
+    bind_unix(path).map_err(|error| AppError::Bind { key, address: path.display().to_string(), error })
+}
+
+fn spawn_workers(
+    config: &Config,
+    store: &Arc<Store>,
+    metrics: &Arc<Metrics>,
+    health: &Health,
+    guards: &Exits,
+    drain: &Drain,
+) -> Result<Workers, AppError> {
+    let pdp = Arc::new(Pdp::new(Arc::clone(store), Arc::clone(metrics)));
+    let expensive = Expensive::spawn(config.expensive_calls, guards.guard("thread for expensive calls"))?;
+    let authorization = Authorization::new(pdp, expensive, config.batch_items, drain.clone());
+    let sizes = MessageLimits { single: config.message_bytes, batch: config.batch_bytes };
+    let connected = Connected {
+        routes: data_routes(&authorization, health.service(Arc::clone(metrics)), sizes)?,
+        kind: Kind::Grpc,
+        limits: http_limits(config),
+        drain: drain.clone(),
+    };
+    let count = if config.workers == 0 { default_worker_count() } else { config.workers };
+    Ok(Workers::spawn(count, &connected, || guards.guard("data worker"))?)
+}
+
+fn spawn_keeper(
+    config: &Config,
+    source: std::path::PathBuf,
+    store: &Arc<Store>,
+    metrics: &Arc<Metrics>,
+    builder: Builder,
+    guards: &Exits,
+) -> Result<KeeperHandle, AppError> {
+    let options = KeeperOptions {
+        max_bytes: u64::try_from(config.max_bytes).unwrap_or(u64::MAX),
+        debounce: config.debounce,
+        poll: config.poll,
+        reread: config.reread,
+        ..KeeperOptions::new(source)
+    };
+    let metrics = Arc::clone(metrics);
+    // Lives as long as the build thread.
+    let guard = guards.guard("build thread");
+    let exits = guards.clone();
+    let fail_fast = config.fail_fast;
+    let first = AtomicBool::new(true);
+    let on_outcome = Box::new(move |outcome: &Outcome| {
+        let _guard = &guard;
+        tell_of(outcome, &metrics);
+        if first.swap(false, Ordering::Relaxed)
+            && fail_fast
+            && let Outcome::Rejected(failure) = outcome
+        {
+            exits.tell(ExitReason::FailedFast(failure.rendered.clone()));
+        }
+    });
+    Ok(Keeper::spawn(options, Arc::clone(store), builder, on_outcome)?)
+}
+
+fn tell_of(outcome: &Outcome, metrics: &Metrics) {
+    match outcome {
+        Outcome::Applied(snapshot) => {
+            let Snapshot { sequence, generation, digest, loaded_at, source, warnings, .. } = snapshot.as_ref();
+            metrics.reloaded(ReloadResult::Applied);
+            let digest = digest.clone();
+            metrics.live(LiveSnapshot {
+                sequence: *sequence,
+                generation: *generation,
+                digest: digest.clone(),
+                loaded_at: *loaded_at,
+            });
+            tracing::info!(generation, sequence, digest, source = %source.display(), "a snapshot is live");
+            for warning in warnings.lines() {
+                tracing::warn!("{warning}");
+            }
+        }
+        Outcome::Unchanged => {
+            metrics.reloaded(ReloadResult::Unchanged);
+            tracing::info!("the source holds what is live");
+        }
+        Outcome::Rejected(failure) => {
+            metrics.reloaded(ReloadResult::Rejected);
+            tracing::error!(errors = failure.errors.len(), "the source was refused:\n{}", failure.rendered);
+        }
+    }
+}
+
+fn http_limits(config: &Config) -> HttpLimits {
+    HttpLimits {
+        streams: u32::try_from(config.streams).unwrap_or(u32::MAX),
+        header_list: u32::try_from(config.header_bytes).unwrap_or(u32::MAX),
+        handshake: config.handshake,
+        keepalive: config.keepalive,
+        keepalive_timeout: config.keepalive_timeout,
+    }
+}
+
+/// A cap that the process could not keep would show as failed accepts instead.
+fn most_connections(wanted: usize) -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    let side = u64::try_from(SIDE_CONNECTIONS).unwrap_or(0);
+    let possible = limit.saturating_sub(OTHER_DESCRIPTORS + side).max(1);
+    let possible = usize::try_from(possible).unwrap_or(usize::MAX);
+    if possible < wanted {
+        tracing::warn!(wanted, possible, "fewer connections than configured: descriptors are few (`ulimit -n`)");
+    }
+    wanted.min(possible)
+}

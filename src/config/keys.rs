@@ -1,0 +1,163 @@
+//! Every key: its name, its variable, what it is for, and how its text is read and written.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use super::Config;
+use crate::observe::log::Format;
+
+/// One key of the configuration.
+pub(super) struct Key {
+    /// `section.key`.
+    pub(super) name: &'static str,
+    /// The environment variable that sets it.
+    pub(super) variable: &'static str,
+    /// One line for the file.
+    pub(super) comment: &'static str,
+    /// Where its value stands.
+    pub(super) slot: fn(&mut Config) -> Slot<'_>,
+}
+
+/// A value by its type.
+pub(super) enum Slot<'a> {
+    Path(&'a mut Option<PathBuf>),
+    Address(&'a mut Option<SocketAddr>),
+    Flag(&'a mut bool),
+    Count { value: &'a mut usize, least: usize, most: usize },
+    Time { value: &'a mut Duration, zero: bool },
+    Text(&'a mut String),
+    Format(&'a mut Format),
+}
+
+const MEBIBYTE: usize = 1024 * 1024;
+/// What is measured by 32 bits on the wire, and no message comes near.
+const MOST_BYTES: usize = 1024 * MEBIBYTE;
+
+macro_rules! keys {
+    ($($name:literal $variable:literal $comment:literal $slot:expr;)*) => {
+        &[$(Key { name: $name, variable: $variable, comment: $comment, slot: $slot }),*]
+    };
+}
+
+/// Every key, in the order of the file.
+pub(super) const KEYS: &[Key] = keys! {
+    "snapshot.path" "SIDEGATE_SNAPSHOT" "The policy snapshot: a file or a directory; required"
+        |config| Slot::Path(&mut config.snapshot);
+    "snapshot.fail_fast" "SIDEGATE_FAIL_FAST" "End with 65 when the first load is refused, instead of waiting for better"
+        |config| Slot::Flag(&mut config.fail_fast);
+    "snapshot.max_bytes" "SIDEGATE_SNAPSHOT_MAX_BYTES" "The largest source, all files together"
+        |config| Slot::Count { value: &mut config.max_bytes, least: 1, most: 64 * MOST_BYTES };
+    "snapshot.debounce" "SIDEGATE_SNAPSHOT_DEBOUNCE" "How long a burst of file events is waited out"
+        |config| Slot::Time { value: &mut config.debounce, zero: false };
+    "snapshot.poll" "SIDEGATE_SNAPSHOT_POLL" "How often the source is looked at in case an event was missed"
+        |config| Slot::Time { value: &mut config.poll, zero: false };
+    "snapshot.reread" "SIDEGATE_SNAPSHOT_REREAD" "How often it is read again in case even that shows nothing"
+        |config| Slot::Time { value: &mut config.reread, zero: false };
+    "listen.data" "SIDEGATE_LISTEN" "Address of the data listener: loopback, unless `insecure`"
+        |config| Slot::Address(&mut config.listen);
+    "listen.uds" "SIDEGATE_UDS" "Unix socket of the data listener"
+        |config| Slot::Path(&mut config.uds);
+    "listen.ops" "SIDEGATE_OPS_LISTEN" "Address of the ops listener: health, /livez, /readyz, /metrics"
+        |config| Slot::Address(&mut config.ops_listen);
+    "listen.admin_uds" "SIDEGATE_ADMIN_UDS" "Unix socket of the admin listener: SnapshotService"
+        |config| Slot::Path(&mut config.admin_uds);
+    "listen.insecure" "SIDEGATE_INSECURE_LISTEN" "Let other machines reach the data listener, without TLS or authentication"
+        |config| Slot::Flag(&mut config.insecure_listen);
+    "limits.connections" "SIDEGATE_LIMITS_CONNECTIONS" "Open data connections at once; fewer where descriptors are few"
+        |config| Slot::Count { value: &mut config.connections, least: 1, most: 1_000_000 };
+    "limits.streams" "SIDEGATE_LIMITS_STREAMS" "Calls in flight of one connection"
+        |config| Slot::Count { value: &mut config.streams, least: 1, most: 10_000 };
+    "limits.header_bytes" "SIDEGATE_LIMITS_HEADER_BYTES" "Headers of one call"
+        |config| Slot::Count { value: &mut config.header_bytes, least: 1024, most: MEBIBYTE };
+    "limits.message_bytes" "SIDEGATE_LIMITS_MESSAGE_BYTES" "One question"
+        |config| Slot::Count { value: &mut config.message_bytes, least: 1024, most: MOST_BYTES };
+    "limits.batch_bytes" "SIDEGATE_LIMITS_BATCH_BYTES" "One batch"
+        |config| Slot::Count { value: &mut config.batch_bytes, least: 1024, most: MOST_BYTES };
+    "limits.batch_items" "SIDEGATE_LIMITS_BATCH_ITEMS" "Items of one batch"
+        |config| Slot::Count { value: &mut config.batch_items, least: 1, most: 1_000_000 };
+    "limits.expensive_calls" "SIDEGATE_LIMITS_EXPENSIVE_CALLS" "Lists, explanations and large batches in flight"
+        |config| Slot::Count { value: &mut config.expensive_calls, least: 1, most: 10_000 };
+    "limits.handshake" "SIDEGATE_LIMITS_HANDSHAKE" "How long a new client may stay silent"
+        |config| Slot::Time { value: &mut config.handshake, zero: false };
+    "limits.keepalive" "SIDEGATE_LIMITS_KEEPALIVE" "How often a client is asked whether it is there"
+        |config| Slot::Time { value: &mut config.keepalive, zero: false };
+    "limits.keepalive_timeout" "SIDEGATE_LIMITS_KEEPALIVE_TIMEOUT" "How long it may take to answer that"
+        |config| Slot::Time { value: &mut config.keepalive_timeout, zero: false };
+    "threads.workers" "SIDEGATE_THREADS_WORKERS" "Data worker threads; 0 for one a core, at most 4"
+        |config| Slot::Count { value: &mut config.workers, least: 0, most: 256 };
+    "shutdown.drain" "SIDEGATE_DRAIN" "How long calls in flight may take to end after SIGTERM"
+        |config| Slot::Time { value: &mut config.drain, zero: true };
+    "log.format" "SIDEGATE_LOG_FORMAT" "`text` or `json`"
+        |config| Slot::Format(&mut config.log_format);
+    "log.filter" "SIDEGATE_LOG" "Which lines: `info`, or `warn,sidegate=debug`"
+        |config| Slot::Text(&mut config.log_filter);
+};
+
+impl Slot<'_> {
+    /// Reads the text of a variable or a flag; says what it must be where it is not.
+    pub(super) fn set(self, text: &str) -> Result<(), String> {
+        match self {
+            Self::Path(value) => *value = (!text.is_empty()).then(|| PathBuf::from(text)),
+            Self::Address(value) if text.is_empty() => *value = None,
+            Self::Address(value) => {
+                let address = text.parse();
+                *value = Some(address.map_err(|_| "must be an address such as `127.0.0.1:8650`".to_owned())?);
+            }
+            Self::Flag(value) => *value = text.parse().map_err(|_| "must be `true` or `false`".to_owned())?,
+            Self::Count { value, least, most } => {
+                let count = text.parse().ok().filter(|count| (least..=most).contains(count));
+                *value = count.ok_or_else(|| format!("must be a number from {least} to {most}"))?;
+            }
+            Self::Time { value, zero } => {
+                let time = parse_time(text).filter(|time| zero || !time.is_zero());
+                *value = time.ok_or_else(|| "must be a time such as `30ms` or `25s`".to_owned())?;
+            }
+            Self::Text(value) => text.clone_into(value),
+            Self::Format(value) => {
+                *value = match text {
+                    "text" => Format::Text,
+                    "json" => Format::Json,
+                    _ => return Err("must be `text` or `json`".to_owned()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the value as TOML.
+    pub(super) fn to_toml(&self) -> String {
+        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        match self {
+            Self::Path(path) => quoted(&path.as_deref().map(|path| path.display().to_string()).unwrap_or_default()),
+            Self::Address(address) => quoted(&address.map(|address| address.to_string()).unwrap_or_default()),
+            Self::Flag(flag) => flag.to_string(),
+            Self::Count { value, .. } => value.to_string(),
+            Self::Time { value, .. } if value.subsec_millis() == 0 => quoted(&format!("{}s", value.as_secs())),
+            Self::Time { value, .. } => quoted(&format!("{}ms", value.as_millis())),
+            Self::Text(text) => quoted(text),
+            Self::Format(Format::Text) => quoted("text"),
+            Self::Format(Format::Json) => quoted("json"),
+        }
+    }
+
+    /// The type that a file must give it.
+    pub(super) fn toml_type(&self) -> &'static str {
+        match self {
+            Self::Flag(_) => "boolean",
+            Self::Count { .. } => "integer",
+            Self::Path(_) | Self::Address(_) | Self::Time { .. } | Self::Text(_) | Self::Format(_) => "string",
+        }
+    }
+}
+
+/// `30ms`, `25s` or `5m`, up to a day.
+fn parse_time(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit())?);
+    let count: u64 = digits.parse().ok()?;
+    let time = match unit {
+        "ms" => Duration::from_millis(count),
+        "s" => Duration::from_secs(count),
+        "m" => Duration::from_secs(count.checked_mul(60)?),
+        _ => return None,
+    };
+    (time <= Duration::from_secs(86_400)).then_some(time)
+}
