@@ -68,10 +68,10 @@ impl Client {
         };
         let not_one = |_| ClientError::Address { address: address.to_owned() };
         let endpoint = Endpoint::from_shared(uri).map_err(not_one)?.connect_timeout(deadline);
-        let channel = endpoint.connect().await.map_err(|error| ClientError::Unreachable {
-            address: address.to_owned(),
-            problem: innermost(&error),
-        })?;
+        let channel = endpoint
+            .connect()
+            .await
+            .map_err(|error| ClientError::Unreachable { address: address.to_owned(), problem: innermost(&error) })?;
         Ok(Self { channel, address: address.to_owned(), deadline })
     }
 

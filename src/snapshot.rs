@@ -18,5 +18,5 @@ pub(crate) mod testing;
 pub use keeper::{Keeper, KeeperHandle, KeeperOptions, OnOutcome};
 pub use load::{Builder, Failure, LoadError, Snapshot, document_builder, load};
 pub use read::{MAX_SOURCE_BYTES, ReadError, read};
-pub use reload::Outcome;
+pub use reload::{Applied, Outcome};
 pub use store::{Status, Store};

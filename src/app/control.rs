@@ -47,7 +47,14 @@ impl Parts {
         }
         for (listener, name, connected) in [(ops_listener, "ops", ops), (admin_listener, "admin", admin)] {
             if let Some(listener) = listener {
-                let accepting = serve_here(listener, name, Arc::clone(&side), end.clone(), connected, self.guards.guard("side listener"));
+                let accepting = serve_here(
+                    listener,
+                    name,
+                    Arc::clone(&side),
+                    end.clone(),
+                    connected,
+                    self.guards.guard("side listener"),
+                );
                 tasks.spawn_on(accepting, runtime.handle());
             }
         }

@@ -22,7 +22,7 @@ use crate::{
         MessageLimits, Pdp, Registry, Snapshots, Workers, admin_routes, bind_tcp, bind_unix, data_routes,
         default_worker_count, ops_routes,
     },
-    snapshot::{Builder, Keeper, KeeperHandle, KeeperOptions, Outcome, Snapshot, Store},
+    snapshot::{Applied, Builder, Keeper, KeeperHandle, KeeperOptions, Outcome, Store},
 };
 
 /// Descriptors that are not connections: sockets, event loops, the source, the log, and some to spare.
@@ -226,18 +226,17 @@ fn spawn_keeper(
 
 fn tell_of(outcome: &Outcome, metrics: &Metrics) {
     match outcome {
-        Outcome::Applied(snapshot) => {
-            let Snapshot { sequence, generation, digest, loaded_at, source, warnings, .. } = snapshot.as_ref();
+        Outcome::Applied(applied) => {
+            let Applied { sequence, generation, digest, loaded_at, counts, warnings } = applied.as_ref();
             metrics.reloaded(ReloadResult::Applied);
-            let digest = digest.clone();
             metrics.live(LiveSnapshot {
                 sequence: *sequence,
                 generation: *generation,
                 digest: digest.clone(),
                 loaded_at: *loaded_at,
             });
-            tracing::info!(generation, sequence, digest, source = %source.display(), "a snapshot is live");
-            for warning in warnings.lines() {
+            tracing::info!(generation, sequence, digest, ?counts, "a snapshot is live");
+            for warning in warnings {
                 tracing::warn!("{warning}");
             }
         }

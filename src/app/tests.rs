@@ -125,7 +125,8 @@ fn says_what_is_malformed_and_what_is_not_built() {
     let empty = v1::AuthorizeRequest::default();
     let (code, _, field) = refusal(client.call(|client| client.explain(empty)));
     assert_eq!((code, field.as_deref()), (Code::InvalidArgument, Some("subject")));
-    let batch = v1::BatchAuthorizeRequest { requests: vec![question("x"); 1001], ..v1::BatchAuthorizeRequest::default() };
+    let batch =
+        v1::BatchAuthorizeRequest { requests: vec![question("x"); 1001], ..v1::BatchAuthorizeRequest::default() };
     let (code, _, field) = refusal(client.call(|client| client.batch(batch)));
     assert_eq!((code, field.as_deref()), (Code::InvalidArgument, Some("requests")));
     let (code, ..) = refusal(client.call(|client| client.health("no.such.Service")));
@@ -139,11 +140,8 @@ fn a_batch_stops_where_its_semantics_say() {
     let run = |semantics: Semantics, count: usize| {
         let mut requests = vec![question("")];
         requests.extend(vec![question("nothing"); count]);
-        let batch = v1::BatchAuthorizeRequest {
-            requests,
-            semantics: semantics.into(),
-            ..v1::BatchAuthorizeRequest::default()
-        };
+        let batch =
+            v1::BatchAuthorizeRequest { requests, semantics: semantics.into(), ..v1::BatchAuthorizeRequest::default() };
         client.call(|client| client.batch(batch)).unwrap().results
     };
     use v1::batch_authorize_result::Outcome;

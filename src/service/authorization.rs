@@ -134,10 +134,7 @@ impl AuthorizationService for Authorization {
         self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.list_actions(snapshot, &request)).await
     }
 
-    async fn list_levels(
-        &self,
-        _: Request<v1::ListLevelsRequest>,
-    ) -> Result<Response<v1::ListLevelsResponse>, Status> {
+    async fn list_levels(&self, _: Request<v1::ListLevelsRequest>) -> Result<Response<v1::ListLevelsResponse>, Status> {
         Err(not_built("ListLevels"))
     }
 
@@ -155,17 +152,11 @@ impl AuthorizationService for Authorization {
         Err(not_built("ListSubjects"))
     }
 
-    async fn check_grant(
-        &self,
-        _: Request<v1::CheckGrantRequest>,
-    ) -> Result<Response<v1::CheckGrantResponse>, Status> {
+    async fn check_grant(&self, _: Request<v1::CheckGrantRequest>) -> Result<Response<v1::CheckGrantResponse>, Status> {
         Err(not_built("CheckGrant"))
     }
 
-    async fn count_seats(
-        &self,
-        _: Request<v1::CountSeatsRequest>,
-    ) -> Result<Response<v1::CountSeatsResponse>, Status> {
+    async fn count_seats(&self, _: Request<v1::CountSeatsRequest>) -> Result<Response<v1::CountSeatsResponse>, Status> {
         Err(not_built("CountSeats"))
     }
 }

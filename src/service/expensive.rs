@@ -60,7 +60,8 @@ impl Expensive {
                 return;
             }
             let late = deadline.is_some_and(|deadline| begun.elapsed() >= deadline);
-            let answer = if late { Err(Status::deadline_exceeded("the deadline passed in the queue")) } else { Ok(job()) };
+            let answer =
+                if late { Err(Status::deadline_exceeded("the deadline passed in the queue")) } else { Ok(job()) };
             drop(place);
             // Fails when the caller has gone meanwhile.
             drop(tell.send(answer));

@@ -43,11 +43,8 @@ struct News {
 impl Health {
     /// Knows the server as a whole, which does not serve yet.
     pub async fn new() -> Self {
-        let health = Self {
-            reporter: HealthReporter::new(),
-            names: Arc::default(),
-            news: watch::Sender::new(News::default()),
-        };
+        let health =
+            Self { reporter: HealthReporter::new(), names: Arc::default(), news: watch::Sender::new(News::default()) };
         health.set("", false).await;
         health
     }

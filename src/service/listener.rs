@@ -216,9 +216,10 @@ mod tests {
         let registry = Arc::new(Registry::new(1, Arc::clone(&metrics)));
         let (stop, drain) = watch::channel(false);
         let mut held = Vec::new();
-        let looping = accept_loop(Script(AtomicUsize::new(0)), "data", Arc::clone(&registry), drain, |stream, place| {
-            held.push((stream, place));
-        });
+        let looping =
+            accept_loop(Script(AtomicUsize::new(0)), "data", Arc::clone(&registry), drain, |stream, place| {
+                held.push((stream, place));
+            });
         let end = async {
             while !metrics.render().contains("sidegate_shed_total") {
                 tokio::time::sleep(Duration::from_millis(1)).await;

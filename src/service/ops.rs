@@ -43,7 +43,10 @@ pub fn ops_routes(liveness: Liveness, health: HealthService) -> Routes {
             }),
         )
         .route("/readyz", get(async move || readiness(&ready)))
-        .route("/metrics", get(async move || ([(CONTENT_TYPE, OPEN_METRICS)], metrics.metrics.render()).into_response()));
+        .route(
+            "/metrics",
+            get(async move || ([(CONTENT_TYPE, OPEN_METRICS)], metrics.metrics.render()).into_response()),
+        );
     Routes::from(router).prepare()
 }
 

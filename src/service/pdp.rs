@@ -201,10 +201,8 @@ impl Pdp {
         time: Timestamp,
     ) -> Result<Verdict, Refusal> {
         let begun = Instant::now();
-        let verdict =
-            Question::of(request).and_then(|question| {
-                question.ask(|request| decide::authorize(&snapshot.index, request, time))
-            });
+        let verdict = Question::of(request)
+            .and_then(|question| question.ask(|request| decide::authorize(&snapshot.index, request, time)));
         match verdict {
             Ok(verdict) => {
                 self.metrics.decided(&verdict, begun.elapsed());

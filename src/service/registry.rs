@@ -54,9 +54,9 @@ impl Registry {
 
     /// Enters a connection; `None`, counted, when there is no place.
     pub fn register(self: &Arc<Self>, peer: String, listener: &'static str) -> Option<Registered> {
-        let taken = self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| {
-            (count < self.most).then_some(count + 1)
-        });
+        let taken = self
+            .count
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < self.most).then_some(count + 1));
         if taken.is_err() {
             self.metrics.shed(Shed::Connection);
             return None;

@@ -14,10 +14,10 @@ use super::{
     authorization::Authorization,
     health::HealthService,
     proto::{
-        DESCRIPTORS, health_v1::health_server::HealthServer,
+        DESCRIPTORS,
+        health_v1::health_server::HealthServer,
         v1::{
-            authorization_service_server::AuthorizationServiceServer,
-            snapshot_service_server::SnapshotServiceServer,
+            authorization_service_server::AuthorizationServiceServer, snapshot_service_server::SnapshotServiceServer,
         },
     },
     snapshot_service::Snapshots,
@@ -45,8 +45,7 @@ pub fn data_routes(
     limits: MessageLimits,
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let MessageLimits { single, batch } = limits;
-    let of_size =
-        |most| AuthorizationServiceServer::new(authorization.clone()).max_decoding_message_size(most);
+    let of_size = |most| AuthorizationServiceServer::new(authorization.clone()).max_decoding_message_size(most);
     Ok(Routes::new(BySize { single: of_size(single), batch: of_size(batch) })
         .add_service(HealthServer::new(health).max_decoding_message_size(single))
         .add_service(reflection().build_v1()?)

@@ -118,7 +118,7 @@ fn info(snapshot: &Snapshot) -> v1::SnapshotInfo {
             bindings: count(bindings),
             forbids: count(forbids),
         }),
-        warnings: snapshot.warnings.lines(),
+        warnings: snapshot.warnings.clone(),
     }
 }
 

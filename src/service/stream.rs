@@ -73,9 +73,8 @@ impl Answers {
     fn answer(&self, question: v1::AuthorizeStreamRequest) -> v1::AuthorizeStreamResponse {
         let v1::AuthorizeStreamRequest { request } = question;
         let request = request.unwrap_or_default();
-        let answer = self.pdp.with_snapshot(request.consistency.as_ref(), |snapshot| {
-            self.pdp.authorize(snapshot, &request)
-        });
+        let answer =
+            self.pdp.with_snapshot(request.consistency.as_ref(), |snapshot| self.pdp.authorize(snapshot, &request));
         let outcome = match answer {
             Ok(response) => Outcome::Response(response),
             Err(refusal) => Outcome::Error(Refusal::into_item(refusal)),

@@ -47,7 +47,10 @@ impl Workers {
     /// # Errors
     /// No thread or no runtime.
     pub fn spawn<G: Send + 'static>(count: usize, connected: &Connected, on_exit: impl Fn() -> G) -> io::Result<Self> {
-        (0..count.max(1)).map(|number| Worker::spawn(number, connected.clone(), on_exit())).collect::<Result<_, _>>().map(Self)
+        (0..count.max(1))
+            .map(|number| Worker::spawn(number, connected.clone(), on_exit()))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// Hands a connection to the worker that has the fewest.

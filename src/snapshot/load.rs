@@ -39,8 +39,9 @@ pub struct Snapshot {
     pub loaded_at: SystemTime,
     /// How much it holds.
     pub counts: Counts,
-    /// Findings that did not stop it.
-    pub warnings: Report,
+    /// Findings that did not stop it, each as `file:line:column: message`. Not the report itself, which holds the
+    /// whole source.
+    pub warnings: Vec<String>,
 }
 
 /// Why a source did not become the live snapshot.
@@ -53,9 +54,7 @@ pub enum LoadError {
     #[error("{0}")]
     Rejected(Report),
     /// It is older than what is or was live.
-    #[error(
-        "the source declares sequence {declared}, but {live} was applied already; publish with a higher sequence"
-    )]
+    #[error("the source declares sequence {declared}, but {live} was applied already; publish with a higher sequence")]
     OldSequence {
         /// What the source declares.
         declared: u64,
@@ -139,7 +138,7 @@ pub(super) fn build(sources: Vec<Source>, path: &Path, builder: &Builder) -> Res
         source: path.to_owned(),
         loaded_at: SystemTime::now(),
         counts: index.counts(),
-        warnings,
+        warnings: warnings.lines(),
         index,
     })
 }

@@ -134,7 +134,9 @@ fn read_directory(path: &Path, max_bytes: u64) -> Result<Option<Vec<Source>>, Re
         match Opened::open(&content.join(name), &path.join(name)) {
             Ok(file) => opened.push(file),
             // Listed a moment ago and gone now: the set is changing.
-            Err(ReadError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound && !is_dangling(&content, name) => {
+            Err(ReadError::Io { error, .. })
+                if error.kind() == io::ErrorKind::NotFound && !is_dangling(&content, name) =>
+            {
                 return Ok(None);
             }
             Err(error) => return Err(error),
@@ -187,11 +189,8 @@ impl Opened {
     fn open(path: &Path, name: &Path) -> Result<Self, ReadError> {
         // Without NONBLOCK, opening a pipe would wait for a writer for ever.
         let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(flags)
-            .open(path)
-            .map_err(|error| io_error(name, error))?;
+        let file =
+            OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|error| io_error(name, error))?;
         let metadata = file.metadata().map_err(|error| io_error(name, error))?;
         if !metadata.is_file() {
             return Err(ReadError::NotAFile { path: name.display().to_string() });
@@ -205,10 +204,7 @@ impl Opened {
         let Self { mut file, name, size, stamp } = self;
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         // One byte more than the size tells a file that grew from one that did not.
-        file.by_ref()
-            .take(size.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(|error| io_error(&name, error))?;
+        file.by_ref().take(size.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| io_error(&name, error))?;
         let after = Stamp::of(&file.metadata().map_err(|error| io_error(&name, error))?);
         let stable = after == stamp && u64::try_from(bytes.len()).is_ok_and(|length| length == size);
         Ok(stable.then(|| Source { name: name.display().to_string(), bytes }))

@@ -12,7 +12,7 @@ use super::{
     retire::Retired,
     store::Store,
 };
-use crate::document::Source;
+use crate::{document::Source, index::Counts};
 
 /// How long a build waits for retired snapshots to be let go.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,11 +21,29 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub enum Outcome {
     /// A new snapshot is live.
-    Applied(Arc<Snapshot>),
+    Applied(Arc<Applied>),
     /// The source holds what is live already.
     Unchanged,
     /// The source was refused.
     Rejected(Arc<Failure>),
+}
+
+/// A snapshot that went live, as the log and the metrics tell of it. Not the snapshot itself: news that somebody keeps
+/// must not keep a replaced snapshot alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The declared sequence; 0 for none.
+    pub sequence: u64,
+    /// The swap's number.
+    pub generation: u64,
+    /// BLAKE3 of the compiled index.
+    pub digest: String,
+    /// When it was built.
+    pub loaded_at: SystemTime,
+    /// How much it holds.
+    pub counts: Counts,
+    /// Findings that did not stop it.
+    pub warnings: Vec<String>,
 }
 
 /// Reloads one source into one store; lives on the build thread.
@@ -93,9 +111,9 @@ impl Reloader {
         self.tried = Some(hash);
         let snapshot = build(sources, &self.source, &self.builder)?;
         self.check_sequence(&snapshot)?;
-        let same = self.store.read(|live| {
-            live.is_some_and(|live| live.digest == snapshot.digest && live.sequence == snapshot.sequence)
-        });
+        let same = self
+            .store
+            .read(|live| live.is_some_and(|live| live.digest == snapshot.digest && live.sequence == snapshot.sequence));
         Ok(Some(if same { Outcome::Unchanged } else { Outcome::Applied(self.apply(snapshot)) }))
     }
 
@@ -103,7 +121,9 @@ impl Reloader {
     fn check_sequence(&self, snapshot: &Snapshot) -> Result<(), LoadError> {
         let declared = snapshot.sequence;
         match &self.mark {
-            Some((live, _)) if declared != 0 && declared < *live => Err(LoadError::OldSequence { declared, live: *live }),
+            Some((live, _)) if declared != 0 && declared < *live => {
+                Err(LoadError::OldSequence { declared, live: *live })
+            }
             Some((live, digest)) if declared == *live && snapshot.digest != *digest => {
                 Err(LoadError::SameSequence { declared })
             }
@@ -111,16 +131,23 @@ impl Reloader {
         }
     }
 
-    fn apply(&mut self, mut snapshot: Snapshot) -> Arc<Snapshot> {
+    fn apply(&mut self, mut snapshot: Snapshot) -> Arc<Applied> {
         snapshot.generation = self.store.status().generation.saturating_add(1);
         if snapshot.sequence != 0 {
             self.mark = Some((snapshot.sequence, snapshot.digest.clone()));
         }
-        let snapshot = Arc::new(snapshot);
-        if let Some(old) = self.store.publish(Arc::clone(&snapshot)) {
+        let applied = Applied {
+            sequence: snapshot.sequence,
+            generation: snapshot.generation,
+            digest: snapshot.digest.clone(),
+            loaded_at: snapshot.loaded_at,
+            counts: snapshot.counts,
+            warnings: snapshot.warnings.clone(),
+        };
+        if let Some(old) = self.store.publish(Arc::new(snapshot)) {
             self.retired.push(old);
         }
-        snapshot
+        Arc::new(applied)
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn snapshot(marker: &str) -> Snapshot {
         source: PathBuf::from("policy.yaml"),
         loaded_at: SystemTime::UNIX_EPOCH,
         counts: index.counts(),
-        warnings: Report::default(),
+        warnings: Vec::new(),
         index,
     }
 }

@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::ModifyKind};
 
 use super::chain::Chain;
 
@@ -39,10 +39,18 @@ impl Alarm {
     }
 }
 
+/// What the watcher's own thread looks at.
+#[derive(Default)]
+struct Shared {
+    chain: Mutex<Chain>,
+    /// A watched directory was removed or moved: its watch is void, also if one with the same inode takes its place.
+    lost: AtomicBool,
+}
+
 /// Watches the directories of a chain, as long as the kernel lets it.
 pub(super) struct Watcher {
     alarm: Alarm,
-    chain: Arc<Mutex<Chain>>,
+    shared: Arc<Shared>,
     inner: Option<RecommendedWatcher>,
     /// What is watched, with the device and inode it had: a directory that was made anew needs a new watch.
     armed: BTreeMap<PathBuf, (u64, u64)>,
@@ -53,7 +61,7 @@ pub(super) struct Watcher {
 impl Watcher {
     /// With `enabled` false it never watches, and says so: polling alone.
     pub(super) fn new(alarm: Alarm, enabled: bool) -> Self {
-        Self { alarm, chain: Arc::default(), inner: None, armed: BTreeMap::new(), enabled, complained: false }
+        Self { alarm, shared: Arc::default(), inner: None, armed: BTreeMap::new(), enabled, complained: false }
     }
 
     /// Whether changes have to be found by polling alone.
@@ -66,7 +74,11 @@ impl Watcher {
         if !self.enabled {
             return;
         }
-        chain.clone_into(&mut self.chain.lock().unwrap_or_else(PoisonError::into_inner));
+        chain.clone_into(&mut self.shared.chain.lock().unwrap_or_else(PoisonError::into_inner));
+        if self.shared.lost.swap(false, Ordering::AcqRel) {
+            self.inner = None;
+            self.armed.clear();
+        }
         if let Err(error) = self.try_arm(chain) {
             self.inner = None;
             self.armed.clear();
@@ -94,7 +106,7 @@ impl Watcher {
         }
         let watcher = match &mut self.inner {
             Some(watcher) => watcher,
-            none => none.insert(new_watcher(self.alarm.clone(), Arc::clone(&self.chain))?),
+            none => none.insert(new_watcher(self.alarm.clone(), Arc::clone(&self.shared))?),
         };
         for (directory, identity) in &self.armed {
             if wanted.get(directory) != Some(identity) && watcher.unwatch(directory).is_err() {
@@ -117,9 +129,9 @@ impl Watcher {
     }
 }
 
-fn new_watcher(alarm: Alarm, chain: Arc<Mutex<Chain>>) -> notify::Result<RecommendedWatcher> {
+fn new_watcher(alarm: Alarm, shared: Arc<Shared>) -> notify::Result<RecommendedWatcher> {
     notify::recommended_watcher(move |event: notify::Result<Event>| {
-        if event.map_or(true, |event| matters(&event, &chain)) {
+        if event.map_or(true, |event| matters(&event, &shared)) {
             alarm.raise();
         }
     })
@@ -127,13 +139,17 @@ fn new_watcher(alarm: Alarm, chain: Arc<Mutex<Chain>>) -> notify::Result<Recomme
 
 /// Reading the source makes access events: heeding them would reload for ever. An event without a path, a rescan and
 /// an error all mean that something was missed.
-fn matters(event: &Event, chain: &Mutex<Chain>) -> bool {
+fn matters(event: &Event, shared: &Shared) -> bool {
     if matches!(event.kind, EventKind::Access(_)) {
         return false;
     }
     if event.need_rescan() || event.paths.is_empty() {
         return true;
     }
-    let chain = chain.lock().unwrap_or_else(PoisonError::into_inner);
+    let chain = shared.chain.lock().unwrap_or_else(PoisonError::into_inner);
+    let moved = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));
+    if moved && event.paths.iter().any(|path| chain.watched.contains(path)) {
+        shared.lost.store(true, Ordering::Release);
+    }
     event.paths.iter().any(|path| chain.concerns(path))
 }

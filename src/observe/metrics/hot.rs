@@ -16,8 +16,7 @@ use crate::model::Reason;
 
 const REASONS: usize = Reason::ALL.len();
 /// Upper bounds of the histogram in nanoseconds; the last bucket has none.
-const BOUNDS: [u64; 10] =
-    [250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 10_000_000];
+const BOUNDS: [u64; 10] = [250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 10_000_000];
 /// More than the worker threads, so that each has its own.
 const SHARDS: usize = 8;
 
