@@ -64,7 +64,9 @@ impl Parts {
         tracing::info!(
             data = ?addresses.data, uds = ?addresses.uds, ops = ?addresses.ops, admin = ?addresses.admin, "listening"
         );
-        let mut orders = Orders { commands, exits: self.exits, signals: signals.then(Signals::new).flatten() };
+        // Signal handlers belong to a runtime: they are set up inside of it.
+        let signals = runtime.block_on(async { signals.then(Signals::new).flatten() });
+        let mut orders = Orders { commands, exits: self.exits, signals };
         let reason = runtime.block_on(async {
             if let Some(reason) = orders.until_told(|| self.keeper.reload()).await {
                 return reason;

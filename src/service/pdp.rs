@@ -180,10 +180,10 @@ impl Pdp {
         let time = self.now();
         let question = Question::of_every_action(request)?;
         let listed = question.ask(|request| decide::list_actions(&snapshot.index, request, time))?;
-        let undetermined = listed.iter().filter(|(_, verdict)| verdict.undetermined).count();
-        let actions = listed.into_iter().map(|(action, verdict)| v1::ActionVerdict {
-            action,
-            verdict: Some(convert::verdict(&snapshot.index, &verdict)),
+        let undetermined = listed.iter().filter(|listed| listed.verdict.undetermined).count();
+        let actions = listed.into_iter().map(|listed| v1::ActionVerdict {
+            action: listed.action,
+            verdict: Some(convert::verdict(&snapshot.index, &listed.verdict)),
         });
         Ok(v1::ListActionsResponse {
             actions: actions.collect(),
