@@ -1,6 +1,7 @@
 //! Sidegate: a sidecar that decides.
 
 pub mod app;
+pub mod cli;
 pub mod client;
 pub mod compile;
 pub mod config;

@@ -1,3 +1,7 @@
-//! The `sidegate` program.
+//! The `sidegate` program: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sidegate::cli::run().into()
+}

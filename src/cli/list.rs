@@ -1,0 +1,105 @@
+//! `sidegate list actions`: what a subject may do to a resource.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value as Json, json};
+
+use crate::decide;
+use crate::model::EntityName;
+use crate::service::proto::v1;
+
+use super::Exit;
+use super::answer::code;
+use super::check::malformed;
+use super::output::{say, say_json};
+use super::question::{Details, Question, entity};
+use super::snapshot::{Whom, now, open};
+use super::wire::{connect, list_actions_request, refused};
+
+/// What to list.
+#[derive(Debug, Args)]
+pub(super) struct ListArguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The actions that a subject may do on a resource
+    Actions(ActionsArguments),
+}
+
+#[derive(Debug, Args)]
+struct ActionsArguments {
+    #[command(flatten)]
+    whom: Whom,
+    /// Who asks
+    #[arg(value_name = "SUBJECT", value_parser = entity)]
+    subject: EntityName,
+    /// On what
+    #[arg(value_name = "RESOURCE", value_parser = entity)]
+    resource: EntityName,
+    #[command(flatten)]
+    details: Details,
+    /// Print the denied actions too, with the reason
+    #[arg(long)]
+    all: bool,
+    /// Print one JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+/// One action and its answer.
+struct Listed {
+    action: String,
+    allowed: bool,
+    reason: String,
+}
+
+/// Lists: exit 0, also when the list is empty.
+pub(super) fn list(arguments: &ListArguments) -> Exit {
+    let What::Actions(arguments) = &arguments.what;
+    let listed = match actions(arguments) {
+        Ok(listed) => listed,
+        Err(exit) => return exit,
+    };
+    let shown = listed.iter().filter(|one| one.allowed || arguments.all);
+    if arguments.json {
+        say_json(
+            &shown
+                .map(|one| json!({"action": one.action, "allowed": one.allowed, "reason": one.reason}))
+                .collect::<Json>(),
+        );
+    } else if arguments.all {
+        shown.for_each(|one| {
+            say(&format!("{:<24} {} {}", one.action, if one.allowed { "ALLOW" } else { "DENY " }, one.reason));
+        });
+    } else {
+        shown.for_each(|one| say(&one.action));
+    }
+    Exit::Yes
+}
+
+fn actions(arguments: &ActionsArguments) -> Result<Vec<Listed>, Exit> {
+    let ActionsArguments { subject, resource, details, .. } = arguments;
+    let question = Question { subject, action: "", resource, details };
+    if let Some(address) = &arguments.whom.server {
+        let message = question.with(list_actions_request);
+        let response =
+            connect(address)?.call(|client| client.list_actions(message)).map_err(|problem| refused(&problem))?;
+        return Ok(response.actions.into_iter().map(received).collect());
+    }
+    let built = open(arguments.whom.path())?;
+    let listed = question.with(|request| decide::list_actions(&built.index, request, now()));
+    let listed = listed.map_err(|problem| malformed(&problem))?;
+    let one = |listed: decide::ActionVerdict| Listed {
+        action: listed.action,
+        allowed: listed.verdict.is_allow(),
+        reason: listed.verdict.reason.code().to_owned(),
+    };
+    Ok(listed.into_iter().map(one).collect())
+}
+
+fn received(listed: v1::ActionVerdict) -> Listed {
+    let verdict = listed.verdict.unwrap_or_default();
+    Listed { action: listed.action, allowed: verdict.decision() == v1::Decision::Allow, reason: code(verdict.reason()) }
+}

@@ -1,0 +1,59 @@
+//! Where an answer comes from: a snapshot on disk, or a running daemon.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use serde_json::{Value as Json, json};
+
+use crate::document::{Built, build};
+use crate::model::Timestamp;
+use crate::snapshot::{MAX_SOURCE_BYTES, read};
+
+use super::Exit;
+use super::output::fail;
+
+/// Whom to ask.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Whom {
+    /// A snapshot on disk: a file or a directory
+    #[arg(long, value_name = "PATH")]
+    pub(super) snapshot: Option<PathBuf>,
+    /// A running daemon: HOST:PORT or unix:PATH
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) server: Option<String>,
+}
+
+impl Whom {
+    /// The snapshot on disk; one of the two is always given.
+    pub(super) fn path(&self) -> &Path {
+        self.snapshot.as_deref().unwrap_or(Path::new(""))
+    }
+}
+
+/// Reads and builds a snapshot; what is wrong with it is printed.
+pub(super) fn open(path: &Path) -> Result<Built, Exit> {
+    let sources = read(path, MAX_SOURCE_BYTES).map_err(|problem| fail(Exit::BadPolicy, &problem.to_string()))?;
+    build(sources).map_err(|report| {
+        let count = report.lines().len();
+        fail(Exit::BadPolicy, &format!("{} is no valid snapshot ({count} findings)\n\n{report}", path.display()))
+    })
+}
+
+/// The moment of a decision made here.
+pub(super) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    Timestamp::new(seconds, since.subsec_nanos()).unwrap_or(Timestamp::MAX)
+}
+
+/// The identity of a snapshot, for machines.
+pub(super) fn identity(built: &Built) -> Json {
+    json!({"sequence": built.sequence, "digest": hex(&built.index.digest())})
+}
+
+/// A digest as text.
+pub(super) fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

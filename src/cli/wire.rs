@@ -1,0 +1,89 @@
+//! A question as the wire has it, for asking a running daemon.
+
+use crate::client::{Blocking, ClientError};
+use crate::model::{Entity, Properties, Request, Value};
+use crate::service::proto::v1;
+
+use super::Exit;
+use super::output::fail;
+
+/// How long a daemon may take to answer the command line.
+const DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Connects, or says why that is not possible.
+pub(super) fn connect(address: &str) -> Result<Blocking, Exit> {
+    Blocking::connect(address, DEADLINE).map_err(|problem| refused(&problem))
+}
+
+/// The exit code of a call that was not answered.
+pub(super) fn refused(problem: &ClientError) -> Exit {
+    let exit = match problem {
+        ClientError::Address { .. } | ClientError::Refused { code: tonic::Code::InvalidArgument, .. } => Exit::Usage,
+        ClientError::Unreachable { .. } | ClientError::Refused { .. } => Exit::Unavailable,
+        ClientError::Runtime(_) => Exit::Runtime,
+    };
+    fail(exit, &problem.to_string())
+}
+
+/// A request as a message.
+pub(super) fn authorize_request(request: &Request<'_>) -> v1::AuthorizeRequest {
+    v1::AuthorizeRequest {
+        subject: Some(subject(request)),
+        action: Some(v1::Action { name: request.action.to_owned(), properties: properties(request.action_properties) }),
+        resource: Some(resource(request)),
+        context: properties(request.context),
+        consistency: None,
+        request_id: String::new(),
+    }
+}
+
+/// The same question without its action.
+pub(super) fn list_actions_request(request: &Request<'_>) -> v1::ListActionsRequest {
+    v1::ListActionsRequest {
+        subject: Some(subject(request)),
+        resource: Some(resource(request)),
+        context: properties(request.context),
+        consistency: None,
+        request_id: String::new(),
+    }
+}
+
+fn subject(request: &Request<'_>) -> v1::Subject {
+    let Entity { kind, id } = request.subject;
+    v1::Subject { r#type: kind.to_owned(), id: id.to_owned(), properties: properties(request.subject_properties) }
+}
+
+fn resource(request: &Request<'_>) -> v1::Resource {
+    let Entity { kind, id } = request.resource;
+    v1::Resource {
+        r#type: kind.to_owned(),
+        id: id.to_owned(),
+        parent: request.parent.map(entity),
+        properties: properties(request.resource_properties),
+    }
+}
+
+fn entity(entity: Entity<'_>) -> v1::Entity {
+    v1::Entity { r#type: entity.kind.to_owned(), id: entity.id.to_owned() }
+}
+
+fn properties<C: FromIterator<(String, v1::Value)>>(properties: Properties<'_>) -> C {
+    properties.iter().map(|(name, property)| ((*name).to_owned(), value(property))).collect()
+}
+
+fn value(value_sent: &Value<'_>) -> v1::Value {
+    use v1::value::Kind;
+    let kind = match value_sent {
+        Value::Null => None,
+        Value::Bool(flag) => Some(Kind::BoolValue(*flag)),
+        Value::Int(int) => Some(Kind::IntValue(*int)),
+        Value::String(text) => Some(Kind::StringValue((*text).to_owned())),
+        Value::Timestamp(time) => Some(Kind::TimestampValue(prost_types::Timestamp {
+            seconds: time.seconds(),
+            nanos: i32::try_from(time.nanos()).unwrap_or(0),
+        })),
+        Value::List(items) => Some(Kind::ListValue(v1::ListValue { values: items.iter().map(value).collect() })),
+        Value::Entity(named) => Some(Kind::EntityValue(entity(*named))),
+    };
+    v1::Value { kind }
+}
