@@ -125,7 +125,7 @@ pub struct Running {
 ///
 /// # Errors
 /// It could not start.
-pub fn run(config: Config, started: impl FnOnce(&Running)) -> Result<ExitReason, AppError> {
+pub fn run(config: &Config, started: impl FnOnce(&Running)) -> Result<ExitReason, AppError> {
     log::init(config.log_format, &config.log_filter)?;
     let running = start_with(config, document_builder(), true)?;
     started(&running);
@@ -136,11 +136,11 @@ pub fn run(config: Config, started: impl FnOnce(&Running)) -> Result<ExitReason,
 ///
 /// # Errors
 /// It could not start.
-pub fn start(config: Config) -> Result<Running, AppError> {
+pub fn start(config: &Config) -> Result<Running, AppError> {
     start_with(config, document_builder(), false)
 }
 
-fn start_with(config: Config, builder: Builder, signals: bool) -> Result<Running, AppError> {
+fn start_with(config: &Config, builder: Builder, signals: bool) -> Result<Running, AppError> {
     let (commands, received) = mpsc::unbounded_channel();
     let parts = Parts::assemble(config, builder)?;
     let addresses = parts.addresses.clone();

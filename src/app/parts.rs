@@ -65,12 +65,12 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn assemble(config: Config, builder: Builder) -> Result<Self, AppError> {
+    pub(super) fn assemble(config: &Config, builder: Builder) -> Result<Self, AppError> {
         let source = config.snapshot.clone().ok_or(AppError::NoSource)?;
         let runtime = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
         let (bound, addresses) = {
             let _within = runtime.enter();
-            bind(&config)?
+            bind(config)?
         };
         let metrics = Arc::new(Metrics::default());
         if config.listen.is_some_and(|address| !address.ip().is_loopback()) {
@@ -88,9 +88,9 @@ impl Parts {
         let (guards, exits) = Exits::new();
         let (draining, drain) = watch::channel(false);
         let (ending, end) = watch::channel(false);
-        let workers = Arc::new(spawn_workers(&config, &store, &metrics, &health, &guards, &drain)?);
-        let keeper = Arc::new(spawn_keeper(&config, source, &store, &metrics, builder, &guards)?);
-        let limits = http_limits(&config);
+        let workers = Arc::new(spawn_workers(config, &store, &metrics, &health, &guards, &drain)?);
+        let keeper = Arc::new(spawn_keeper(config, source, &store, &metrics, builder, &guards)?);
+        let limits = http_limits(config);
         let liveness =
             Liveness { workers: Arc::clone(&workers), store: Arc::clone(&store), drain, metrics: Arc::clone(&metrics) };
         let ops = Connected {

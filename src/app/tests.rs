@@ -11,7 +11,8 @@ use crate::{
     service::proto::{
         health_v1::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient},
         v1::{
-            self, BatchAuthorizeSemantics as Semantics, consistency::Requirement,
+            self, BatchAuthorizeSemantics as Semantics, authorization_service_client::AuthorizationServiceClient,
+            authorize_stream_response::Outcome as Streamed, batch_authorize_result::Outcome, consistency::Requirement,
             snapshot_service_client::SnapshotServiceClient,
         },
     },
@@ -28,7 +29,7 @@ struct Daemon {
 fn daemon(text: &str) -> Daemon {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("policy.yaml"), text).unwrap();
-    let running = start_with(config(directory.path()), testing::builder(), false).unwrap();
+    let running = start_with(&config(directory.path()), testing::builder(), false).unwrap();
     Daemon { directory, running }
 }
 
@@ -88,10 +89,9 @@ fn demanding(requirement: Requirement) -> v1::AuthorizeRequest {
 }
 
 fn refusal<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> (Code, String, Option<String>) {
-    match answer.unwrap_err() {
-        ClientError::Refused { code, message, field } => (code, message, field),
-        other => panic!("{other}"),
-    }
+    let error = answer.unwrap_err();
+    let ClientError::Refused { code, message, field } = error else { panic!("{error}") };
+    (code, message, field)
 }
 
 #[test]
@@ -144,7 +144,6 @@ fn a_batch_stops_where_its_semantics_say() {
             v1::BatchAuthorizeRequest { requests, semantics: semantics.into(), ..v1::BatchAuthorizeRequest::default() };
         client.call(|client| client.batch(batch)).unwrap().results
     };
-    use v1::batch_authorize_result::Outcome;
     let all = run(Semantics::ExecuteAll, 1);
     assert_eq!(all.len(), 2);
     let Some(Outcome::Error(error)) = &all[0].outcome else { panic!("{all:?}") };
@@ -180,7 +179,7 @@ fn fail_fast_ends_with_65() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("policy.yaml"), "bad").unwrap();
     let config = Config { fail_fast: true, ..config(directory.path()) };
-    let reason = start_with(config, testing::builder(), false).unwrap().wait();
+    let reason = start_with(&config, testing::builder(), false).unwrap().wait();
     assert!(matches!(reason, ExitReason::FailedFast(_)), "{reason}");
     assert_eq!(reason.code(), 65);
 }
@@ -189,7 +188,7 @@ fn fail_fast_ends_with_65() {
 fn a_taken_address_ends_the_start() {
     let daemon = daemon("a");
     let taken = Config { listen: daemon.running.addresses().data, ..config(daemon.directory.path()) };
-    let error = start_with(taken, testing::builder(), false).unwrap_err();
+    let error = start_with(&taken, testing::builder(), false).unwrap_err();
     assert!(error.to_string().starts_with("cannot listen on `127.0.0.1:"), "{error}");
     assert_eq!(error.code(), 70);
 }
@@ -259,7 +258,6 @@ fn admin_tells_and_reloads() {
 
 #[test]
 fn a_stream_answers_each_question_and_ends_with_the_daemon() {
-    use v1::{authorization_service_client::AuthorizationServiceClient, authorize_stream_response::Outcome};
     let daemon = daemon("a").ready();
     let address = format!("http://{}", daemon.running.addresses().data.unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -274,9 +272,9 @@ fn a_stream_answers_each_question_and_ends_with_the_daemon() {
         let mut answers = client.authorize_stream(questions).await.unwrap().into_inner();
         let first = answers.message().await.unwrap().unwrap();
         assert_eq!(first.request_id, "1");
-        assert!(matches!(first.outcome, Some(Outcome::Response(_))));
+        assert!(matches!(first.outcome, Some(Streamed::Response(_))));
         let second = answers.message().await.unwrap().unwrap();
-        assert!(matches!(second.outcome, Some(Outcome::Error(_))));
+        assert!(matches!(second.outcome, Some(Streamed::Error(_))));
         daemon.running.shutdown();
         let end = tokio::time::timeout(LIMIT, answers.message()).await.unwrap().unwrap_err();
         assert_eq!(end.code(), Code::Unavailable);

@@ -43,7 +43,7 @@ pub(super) fn demo(arguments: &DemoArguments) -> Exit {
         ..Overrides::default()
     };
     match Config::load(None, &overrides) {
-        Ok(config) => ended(app::run(config, |running| introduce(running, directory.path()))),
+        Ok(config) => ended(app::run(&config, |running| introduce(running, directory.path()))),
         Err(mistakes) => fail(Exit::BadConfig, &format!("the configuration is wrong\n{mistakes}")),
     }
 }

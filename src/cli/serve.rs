@@ -59,7 +59,7 @@ pub(super) fn serve(arguments: &ServeArguments) -> Exit {
         log_filter: arguments.log.clone(),
     };
     match Config::load(arguments.config.as_deref(), &overrides) {
-        Ok(config) => ended(app::run(config, |_| {})),
+        Ok(config) => ended(app::run(&config, |_| {})),
         Err(mistakes) => fail(Exit::BadConfig, &format!("the configuration is wrong\n{mistakes}")),
     }
 }

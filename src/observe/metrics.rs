@@ -191,7 +191,7 @@ impl Metrics {
         self.insecure.set(1);
     }
 
-    /// Everything in OpenMetrics text.
+    /// Everything in `OpenMetrics` text.
     pub fn render(&self) -> String {
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {

@@ -187,3 +187,6 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Heard<T> {
         Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
     }
 }
+
+#[cfg(test)]
+mod tests;

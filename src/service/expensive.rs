@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(shed.code(), Code::ResourceExhausted);
         release.send(()).unwrap();
         assert!(first.await.unwrap().unwrap());
-        let panicked = expensive.run(None, || panic!("a bug")).await.map(|()| ()).unwrap_err();
+        let panicked = expensive.run::<()>(None, || panic!("a bug")).await.unwrap_err();
         assert_eq!(panicked.code(), Code::Internal);
         assert_eq!(expensive.run(Some(Duration::from_secs(60)), || 5).await.unwrap(), 5);
         let late = expensive.run(Some(Duration::ZERO), || ()).await.unwrap_err();

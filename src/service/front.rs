@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, atomic::Ordering},
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header::CONTENT_TYPE};
@@ -95,14 +95,12 @@ impl Future for Answer {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // The handler is not polled again after a panic, so nobody sees what it left half done.
         let polled = catch_unwind(AssertUnwindSafe(|| self.inner.as_mut().poll(cx)));
-        Poll::Ready(match polled {
-            Ok(polled) => ready!(polled),
-            Err(_) => {
-                self.metrics.panicked();
-                tracing::error!(peer = %self.connection.peer, "a call panicked; this is a bug");
-                Ok(Status::internal("the call panicked; this is a bug").into_http())
-            }
-        })
+        let Ok(polled) = polled else {
+            self.metrics.panicked();
+            tracing::error!(peer = %self.connection.peer, "a call panicked; this is a bug");
+            return Poll::Ready(Ok(Status::internal("the call panicked; this is a bug").into_http()));
+        };
+        polled
     }
 }
 

@@ -1,5 +1,5 @@
 //! `grpc.health.v1.Health` as its specification has it. `tonic-health` keeps the statuses; this service in front of it
-//! adds `List`, and a `Watch` that answers SERVICE_UNKNOWN for an unknown service and stays open.
+//! adds `List`, and a `Watch` that answers `SERVICE_UNKNOWN` for an unknown service and stays open.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

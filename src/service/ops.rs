@@ -37,9 +37,12 @@ pub fn ops_routes(liveness: Liveness, health: HealthService) -> Routes {
         .into_axum_router()
         .route(
             "/livez",
-            get(async move || match live.workers.all_answer(PATIENCE).await {
-                true => (StatusCode::OK, "ok\n"),
-                false => (StatusCode::SERVICE_UNAVAILABLE, "a worker does not answer\n"),
+            get(async move || {
+                if live.workers.all_answer(PATIENCE).await {
+                    (StatusCode::OK, "ok\n")
+                } else {
+                    (StatusCode::SERVICE_UNAVAILABLE, "a worker does not answer\n")
+                }
             }),
         )
         .route("/readyz", get(async move || readiness(&ready)))

@@ -77,7 +77,9 @@ mod tests {
     fn two_that_are_in_use_leave_no_room() {
         let mut retired = Retired::default();
         let held = [Arc::new(testing::snapshot("a")), Arc::new(testing::snapshot("b"))];
-        held.iter().for_each(|snapshot| retired.push(Arc::clone(snapshot)));
+        for snapshot in &held {
+            retired.push(Arc::clone(snapshot));
+        }
         assert!(!retired.make_room(Duration::from_millis(20)));
     }
 }

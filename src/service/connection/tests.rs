@@ -1,0 +1,130 @@
+//! One connection each, over a socket pair.
+
+use std::{os::unix::net::UnixStream, sync::Arc, time::Duration};
+
+use axum::routing::get;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::{Semaphore, watch},
+    time::timeout,
+};
+use tonic::service::Routes;
+
+use super::{Connected, HttpLimits, Kind, Stream};
+use crate::{observe::metrics::Metrics, service::Registry};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+struct Bench {
+    registry: Arc<Registry>,
+    metrics: Arc<Metrics>,
+    drain: watch::Sender<bool>,
+    connected: Connected,
+    release: Arc<Semaphore>,
+}
+
+impl Bench {
+    fn new(kind: Kind, handshake: Duration) -> Self {
+        let metrics = Arc::new(Metrics::default());
+        let release = Arc::new(Semaphore::new(0));
+        let gate = Arc::clone(&release);
+        let router = axum::Router::new()
+            .route("/ok", get(async || "fine"))
+            .route("/panic", get(async || -> &'static str { panic!("a bug in a handler") }))
+            .route("/slow", get(async move || gate.acquire().await.map(|_| "at last").unwrap_or_default()));
+        let (drain, draining) = watch::channel(false);
+        let limits = HttpLimits { handshake, ..HttpLimits::default() };
+        let connected = Connected { routes: Routes::from(router), kind, limits, drain: draining };
+        let registry = Arc::new(Registry::new(10, Arc::clone(&metrics)));
+        Self { registry, metrics, drain, connected, release }
+    }
+
+    fn connect(&self) -> tokio::net::UnixStream {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        for stream in [&ours, &theirs] {
+            stream.set_nonblocking(true).unwrap();
+        }
+        let registered = self.registry.register("test".into(), "data").unwrap();
+        tokio::spawn(self.connected.clone().serve(Stream::Unix(theirs), registered));
+        tokio::net::UnixStream::from_std(ours).unwrap()
+    }
+}
+
+async fn ask(stream: &mut tokio::net::UnixStream, path: &str) {
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n").as_bytes()).await.unwrap();
+}
+
+/// Reads until the text ends with this, or the stream ends.
+async fn read(stream: &mut tokio::net::UnixStream, end: &str) -> String {
+    let mut text = Vec::new();
+    let reading = async {
+        while !text.ends_with(end.as_bytes()) || end.is_empty() {
+            match stream.read_u8().await {
+                Ok(byte) => text.push(byte),
+                Err(_) => break,
+            }
+        }
+    };
+    timeout(LIMIT, reading).await.unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[tokio::test]
+async fn a_panic_is_internal_and_the_connection_goes_on() {
+    let bench = Bench::new(Kind::Any, LIMIT);
+    let mut stream = bench.connect();
+    ask(&mut stream, "/panic").await;
+    let head = read(&mut stream, "\r\n\r\n").await;
+    assert!(head.contains("grpc-status: 13\r\n"), "{head}");
+    ask(&mut stream, "/ok").await;
+    assert!(read(&mut stream, "fine").await.starts_with("HTTP/1.1 200"));
+    assert!(bench.metrics.render().contains("sidegate_handler_panics_total 1"));
+    let open = bench.registry.open();
+    assert_eq!(open[0].calls.load(std::sync::atomic::Ordering::Relaxed), 2);
+    assert_eq!(open[0].in_flight.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_silent_client_is_let_go() {
+    let bench = Bench::new(Kind::Grpc, Duration::from_millis(30));
+    let mut silent = bench.connect();
+    let mut half = bench.connect();
+    half.write_all(b"PRI * HTTP/2.0").await.unwrap();
+    assert_eq!(read(&mut silent, "").await, "");
+    assert_eq!(read(&mut half, "").await, "");
+    while bench.registry.count() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_grpc_is_refused_by_a_grpc_listener() {
+    let bench = Bench::new(Kind::Grpc, LIMIT);
+    let mut stream = bench.connect();
+    ask(&mut stream, "/ok").await;
+    assert!(read(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 505"));
+}
+
+#[tokio::test]
+async fn a_drain_answers_what_is_in_flight_and_closes_what_is_idle() {
+    let bench = Bench::new(Kind::Any, LIMIT);
+    let mut idle = bench.connect();
+    let mut busy = bench.connect();
+    for stream in [&mut idle, &mut busy] {
+        ask(stream, "/ok").await;
+        read(stream, "fine").await;
+    }
+    ask(&mut busy, "/slow").await;
+    let in_flight =
+        || bench.registry.open().iter().any(|open| open.in_flight.load(std::sync::atomic::Ordering::Relaxed) > 0);
+    while !in_flight() {
+        tokio::task::yield_now().await;
+    }
+    bench.drain.send_replace(true);
+    assert_eq!(read(&mut idle, "").await, "");
+    bench.release.add_permits(1);
+    assert!(read(&mut busy, "").await.ends_with("at last"));
+    while bench.registry.count() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
