@@ -50,10 +50,10 @@ pub(super) fn now() -> Timestamp {
 
 /// The identity of a snapshot, for machines.
 pub(super) fn identity(built: &Built) -> Json {
-    json!({"sequence": built.sequence, "digest": hex(&built.index.digest())})
+    json!({"sequence": built.sequence, "digest": hex(built.index.digest())})
 }
 
 /// A digest as text.
-pub(super) fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+pub(super) fn hex(digest: [u8; 32]) -> String {
+    blake3::Hash::from_bytes(digest).to_hex().to_string()
 }

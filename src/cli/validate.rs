@@ -32,7 +32,7 @@ pub(super) fn validate(arguments: &ValidateArguments) -> Exit {
     match build(sources) {
         Ok(built) => {
             let counts = built.index.counts();
-            let digest = hex(&built.index.digest());
+            let digest = hex(built.index.digest());
             if arguments.json {
                 say_json(&json!({
                     "valid": true,
