@@ -66,7 +66,10 @@ impl<'p> Roles<'p> {
         let mut limits = Runs::default();
         let mut list = built_in(policy, lowering, conditions, &mut limits, findings);
         list.extend(templates::defined(policy, facts, lowering, conditions, findings));
-        list.sort_by(|a, b| (a.name, a.definer).cmp(&(b.name, b.definer)));
+        // A slash follows the role in a rule id: `x-y/` sorts before `x/`.
+        list.sort_by(|a, b| {
+            a.name.bytes().chain(*b"/").cmp(b.name.bytes().chain(*b"/")).then(a.definer.cmp(&b.definer))
+        });
         let mut by_name: HashMap<&str, Vec<u32>> = HashMap::new();
         for (role, number) in list.iter().zip(0..) {
             by_name.entry(role.name).or_default().push(number);

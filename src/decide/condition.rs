@@ -72,9 +72,6 @@ impl<'q> Question<'q> {
             Operation::Equal => equal(self.index, left, right),
             Operation::NotEqual => Ok(equal(self.index, left, right)?.not()),
             Operation::In => holds(self.index, right, left),
-            Operation::Contains if !matches!((left, right), (Seen::Text(_), Seen::Text(_))) => {
-                holds(self.index, left, right)
-            }
             Operation::Less => Ok(ordered(Ordering::is_lt)),
             Operation::LessOrEqual => Ok(ordered(Ordering::is_le)),
             Operation::Greater => Ok(ordered(Ordering::is_gt)),

@@ -129,9 +129,10 @@ impl Search<'_, '_> {
         self.closed = Some(match self.closed {
             None => (outcome, role),
             Some((best, best_role)) => {
-                let tied = best.reason == outcome.reason && best_role == role;
-                if tied {
-                    (Outcome { undetermined: best.undetermined || outcome.undetermined, ..best }, role)
+                if best.reason == outcome.reason {
+                    let undetermined = best.undetermined || outcome.undetermined;
+                    let (named, role) = if role < best_role { (outcome, role) } else { (best, best_role) };
+                    (Outcome { undetermined, ..named }, role)
                 } else if (outcome.reason, std::cmp::Reverse(role)) > (best.reason, std::cmp::Reverse(best_role)) {
                     (outcome, role)
                 } else {

@@ -118,12 +118,16 @@ fn parameters(
 ) -> Result<[Option<u32>; PARAMETERS], Stop> {
     let mut found = [None; PARAMETERS];
     let declared: &[ParameterRecord] = index.records(action.parameters.get(), action.parameters_end.get())?;
+    // All that is missing before all that is unknown: the order in which parameters are declared never matters.
+    for parameter in declared {
+        let optional = parameter.flags.get() & parameter_flags::OPTIONAL != 0;
+        if !optional && sent_parameter(index, parameter, sent)? == Value::Null {
+            return Err(Reason::MissingParameter.into());
+        }
+    }
     for (parameter, place) in declared.iter().zip(&mut found) {
-        let name = index.text(parameter.name.get())?;
-        let value = sent.iter().find(|(sent, _)| *sent == name).map_or(Value::Null, |(_, value)| *value);
-        *place = match value {
-            Value::Null if parameter.flags.get() & parameter_flags::OPTIONAL != 0 => None,
-            Value::Null => return Err(Reason::MissingParameter.into()),
+        *place = match sent_parameter(index, parameter, sent)? {
+            Value::Null => None,
             Value::Entity(entity) => {
                 let known = entity_of(index, parameter.reference.get(), entity)?;
                 Some(known.ok_or(Reason::UnknownParameter)?)
@@ -134,6 +138,11 @@ fn parameters(
         };
     }
     Ok(found)
+}
+
+fn sent_parameter<'q>(index: &Index, parameter: &ParameterRecord, sent: Properties<'q>) -> Result<Value<'q>, Corrupt> {
+    let name = index.text(parameter.name.get())?;
+    Ok(sent.iter().find(|(sent, _)| *sent == name).map_or(Value::Null, |(_, value)| *value))
 }
 
 /// A held entity, if it is of the type that a reference refers to.

@@ -78,12 +78,13 @@ impl<'q> Question<'q> {
         let kind = OperandKind::from_code(operand.kind).ok_or(Corrupt)?;
         let number = operand.number.get();
         let held = match kind {
-            OperandKind::Resource => self.target.like.unwrap_or(&self.target).entity.is_some(),
-            OperandKind::Ancestor => self.ancestor(operand.ancestor.get())?.is_some(),
-            OperandKind::Subject => self.subject_attribute(number)?.is_some(),
-            _ => false,
+            OperandKind::Resource => self.target.like.unwrap_or(&self.target).entity.map(|_| number),
+            OperandKind::Ancestor => self.ancestor(operand.ancestor.get())?.map(|_| number),
+            // The subject's own type says whether its absence is a fact, not the type that the condition was lowered on.
+            OperandKind::Subject => self.subject_attribute(number)?,
+            _ => None,
         };
-        let attribute = if held { Some(self.index.attribute(number)?) } else { None };
+        let attribute = held.map(|number| self.index.attribute(number)).transpose()?;
         let is_fact = attribute.is_some_and(|attribute| {
             attribute.flags & attribute_flags::OPTIONAL != 0 && attribute.supplier == SupplierCode::Snapshot as u8
         });

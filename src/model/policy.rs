@@ -209,7 +209,8 @@ pub enum Grants {
     All,
     /// These actions of the types.
     Actions(Vec<Name>),
-    /// The actions of these operations that the types govern.
+    /// The actions of these operations: for a rule those that the types govern, for a limit, forbid or block those of the
+    /// types themselves.
     Operations(Vec<Name>),
 }
 

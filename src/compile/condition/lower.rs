@@ -129,7 +129,7 @@ fn wanted_right<'p>(step: &Step, left: &Kind<'p>, schema: &Schema<'_>) -> Result
     match (step.operation, left) {
         (Operation::In, Kind::List(_)) => refuse("cannot be an item of a list"),
         (Operation::In, item) => Ok(Kind::List(Box::new(item.clone()))),
-        (Operation::Contains, Kind::List(item)) => Ok((**item).clone()),
+        (Operation::Contains, Kind::List(_)) => refuse("is asked with `in`: write `x in list`"),
         (Operation::StartsWith | Operation::EndsWith | Operation::Contains, Kind::String | Kind::Enum(_)) => {
             Ok(Kind::String)
         }

@@ -7,7 +7,7 @@ use crate::model::{Attribute, Policy, Spanned, Supplier, ValueType};
 use super::{AttributeInfo, Schema, TypeSort};
 
 /// The type of a value, resolved.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq)]
 pub(in crate::compile) enum Kind<'p> {
     /// A bool.
     Bool,
@@ -23,6 +23,20 @@ pub(in crate::compile) enum Kind<'p> {
     Reference(u16),
     /// Several scalars.
     List(Box<Kind<'p>>),
+}
+
+impl PartialEq for Kind<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            // Where the values were written is no part of the type.
+            (Self::Enum(own), Self::Enum(others)) => {
+                own.iter().map(|name| &name.value).eq(others.iter().map(|name| &name.value))
+            }
+            (Self::Reference(own), Self::Reference(other)) => own == other,
+            (Self::List(own), Self::List(other)) => own == other,
+            _ => self.code() == other.code(),
+        }
+    }
 }
 
 impl Kind<'_> {

@@ -1,0 +1,18 @@
+//! The tests that look at the whole: the studios' cases, the reference engine, the properties.
+//!
+//! One binary, so that the crate is linked once. What a single module promises is tested beside that module.
+
+#[cfg(test)]
+mod print;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod regressions;
+#[cfg(test)]
+mod studio_cases;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod universe;

@@ -1,0 +1,111 @@
+//! The doors through which a case is asked: the engine itself, and a running daemon.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sidegate::decide;
+use sidegate::document::{self, Built, Source};
+use sidegate::model::{Decision, Timestamp};
+
+use super::question::Question;
+use super::translate::FactsText;
+
+/// Something that holds a snapshot and answers from it.
+pub(crate) trait Door {
+    /// How failures name this door.
+    fn name(&self) -> &'static str;
+
+    /// Puts the first snapshot in place.
+    ///
+    /// # Errors
+    /// What the author would read when the source is refused.
+    fn load(&mut self, pack: &Path, facts: &FactsText) -> Result<(), String>;
+
+    /// Offers another snapshot of the same pack; when it is refused, the first one stays.
+    ///
+    /// # Errors
+    /// As for [`Door::load`].
+    fn reload(&mut self, pack: &Path, facts: &FactsText) -> Result<(), String>;
+
+    /// Whether the answer is an allow.
+    ///
+    /// # Errors
+    /// Any answer that is no decision.
+    fn authorize(&mut self, question: &Question) -> Result<Decision, String>;
+
+    /// The allowed actions, in name order.
+    ///
+    /// # Errors
+    /// Any answer that is no list.
+    fn list_actions(&mut self, question: &Question) -> Result<Vec<String>, String>;
+}
+
+/// The moment at which the engine's door decides.
+fn now() -> Timestamp {
+    Timestamp::parse("2026-01-01T00:00:00Z").expect("a valid moment")
+}
+
+/// The engine, called directly. Facts go in as YAML; JSON Lines must build the very same index.
+#[derive(Default)]
+pub(crate) struct Engine {
+    live: Option<Built>,
+}
+
+impl Door for Engine {
+    fn name(&self) -> &'static str {
+        "engine"
+    }
+
+    fn load(&mut self, pack: &Path, facts: &FactsText) -> Result<(), String> {
+        let yaml = document::build(vec![policy(pack), source("facts.yaml", &facts.yaml)]);
+        let lines = document::build(vec![source("facts.jsonl", &facts.json_lines), policy(pack)]);
+        match (yaml, lines) {
+            (Ok(yaml), Ok(lines)) if yaml.index.digest() == lines.index.digest() => {
+                self.live = Some(yaml);
+                Ok(())
+            }
+            (Ok(_), Ok(_)) => Err("YAML and JSON Lines of the same facts build different snapshots".to_owned()),
+            (Err(report), Err(_)) => Err(report.to_string()),
+            (Ok(_), Err(report)) => Err(format!("refused as JSON Lines only: {report}")),
+            (Err(report), Ok(_)) => Err(format!("refused as YAML only: {report}")),
+        }
+    }
+
+    fn reload(&mut self, pack: &Path, facts: &FactsText) -> Result<(), String> {
+        self.load(pack, facts)
+    }
+
+    fn authorize(&mut self, question: &Question) -> Result<Decision, String> {
+        let built = self.live.as_ref().ok_or("no snapshot")?;
+        let verdict = question.with(|request| decide::authorize(&built.index, request, now()));
+        verdict.map(|verdict| verdict.decision).map_err(|malformed| malformed.to_string())
+    }
+
+    fn list_actions(&mut self, question: &Question) -> Result<Vec<String>, String> {
+        let built = self.live.as_ref().ok_or("no snapshot")?;
+        let verdicts = question.with(|request| decide::list_actions(&built.index, request, now()));
+        let verdicts = verdicts.map_err(|malformed| malformed.to_string())?;
+        Ok(verdicts.into_iter().filter(|one| one.verdict.is_allow()).map(|one| one.action).collect())
+    }
+}
+
+fn policy(pack: &Path) -> Source {
+    let path = pack.join("policy.yaml");
+    let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    Source { name: "policy.yaml".to_owned(), bytes }
+}
+
+fn source(name: &str, text: &str) -> Source {
+    Source { name: name.to_owned(), bytes: text.as_bytes().to_vec() }
+}
+
+/// Where the packs are.
+pub(crate) fn packs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("config/studios")
+}
+
+/// The doors that every case goes through.
+pub(crate) fn doors() -> Vec<Box<dyn Door>> {
+    // The daemon's door joins here.
+    vec![Box::new(Engine::default())]
+}

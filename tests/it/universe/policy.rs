@@ -1,0 +1,238 @@
+//! Policies over a fixed set of names: types `a` (root) › `b` › `c` › `d`, and the virtual `v`.
+
+use sidegate::model::{
+    Action, Also, AlsoTarget, Attribute, Class, Forbid, Grants, Lifetime, Limit, LimitKind, Operation, Parameter,
+    Policy, Role, RoleTemplate, Rule, Spanned, SubjectType, Supplier, TemplateConditions, Timestamp, Type, ValueType,
+};
+
+use super::condition::{Roots, condition};
+use super::{ATTRIBUTES, Draw, IDS, MOMENTS, literal, name, names, spanned, value_type};
+
+pub(crate) const REAL: [&str; 4] = ["a", "b", "c", "d"];
+pub(crate) const ACTIONS: [&str; 5] = ["view", "edit", "make", "move", "deploy"];
+pub(crate) const OPERATIONS: [&str; 2] = ["read", "write"];
+
+pub(crate) fn policy(draw: &mut Draw<'_>) -> Policy {
+    let c_parents = *draw.choose::<&[&str]>(&[&["b"][..], &["a", "b"], &["b", "c"]]);
+    let d_parents = *draw.choose::<&[&str]>(&[&["b"][..], &["b", "c"]]);
+    let mut types: Vec<_> = [("a", &[][..]), ("b", &["a"]), ("c", c_parents), ("d", d_parents)]
+        .into_iter()
+        .map(|(own, parents)| real_type(draw, own, parents))
+        .collect();
+    types.push(Type { is_virtual: true, root: false, ..bare_type("v") });
+    let subject_types =
+        ["user", "robot"].map(|own| SubjectType { name: name(own), attributes: attributes(draw, false) });
+    let mut policy = Policy {
+        strict_properties: draw.chance(10),
+        subject_types: subject_types.to_vec(),
+        context: attributes(draw, true),
+        operations: vec![operation("read", &["view"]), operation("write", &["edit", "make", "move"])],
+        classes: classes(draw),
+        types,
+        ..Policy::default()
+    };
+    for number in 0..=draw.pick(4) {
+        let role = role(draw, &policy, &format!("r{number}"));
+        policy.roles.push(role);
+    }
+    if draw.chance(60) {
+        policy.role_templates.push(template(draw));
+    }
+    for id in IDS.iter().take(draw.pick(3)) {
+        let forbid = forbid(draw, &policy, id);
+        policy.forbids.push(forbid);
+    }
+    policy
+}
+
+fn bare_type(own: &str) -> Type {
+    Type {
+        name: name(own),
+        parents: Vec::new(),
+        root: true,
+        open: false,
+        is_virtual: false,
+        attributes: Vec::new(),
+        actions: Vec::new(),
+    }
+}
+
+fn real_type(draw: &mut Draw<'_>, own: &str, parents: &[&str]) -> Type {
+    let governed = draw.chance(60);
+    let deploy = Action {
+        governed_by: governed.then(|| name("v")),
+        operation: (governed || draw.chance(30)).then(|| name("write")),
+        ..action("deploy")
+    };
+    let mut mover = Action {
+        parameters: vec![
+            parameter(
+                "target",
+                ValueType::Reference(name(if parents.contains(&"b") { "b" } else { "c" })),
+                draw.chance(60),
+            ),
+            parameter("who", ValueType::Reference(name("subject")), draw.chance(80)),
+            parameter("third", ValueType::Reference(name("user")), draw.chance(80)),
+        ],
+        ..action("move")
+    };
+    if draw.chance(50) {
+        let under = parents.contains(&"b") && draw.chance(50);
+        let target = if under { AlsoTarget::Under(name("target")) } else { AlsoTarget::On(name("target")) };
+        mover.also = Some(Also { action: name(if under { "make" } else { "edit" }), target });
+    }
+    let make = Action { creates: true, ..action("make") };
+    Type {
+        parents: names(parents),
+        root: parents.is_empty(),
+        open: draw.chance(10),
+        attributes: attributes(draw, false),
+        actions: vec![action("view"), action("edit"), make, mover, deploy],
+        ..bare_type(own)
+    }
+}
+
+fn action(own: &str) -> Action {
+    Action { name: name(own), operation: None, governed_by: None, creates: false, parameters: Vec::new(), also: None }
+}
+
+fn parameter(own: &str, value_type: ValueType, optional: bool) -> Parameter {
+    Parameter { name: name(own), value_type, optional }
+}
+
+fn operation(own: &str, actions: &[&str]) -> Operation {
+    Operation { name: name(own), actions: names(actions) }
+}
+
+fn attributes(draw: &mut Draw<'_>, context: bool) -> Vec<Attribute> {
+    let one = |own: &&str| {
+        let suppliers =
+            [Supplier::Snapshot, Supplier::SnapshotThenRequest, Supplier::Request, Supplier::RequestThenSnapshot];
+        let from = if context { Supplier::Request } else { *draw.choose(&suppliers) };
+        let default = draw.chance(15).then(|| spanned(literal(draw, own)));
+        let optional = default.is_none() && from == Supplier::Snapshot && draw.chance(30);
+        Attribute { name: name(own), value_type: value_type(own), from, default, optional, sensitive: draw.chance(5) }
+    };
+    ATTRIBUTES.iter().map(one).collect()
+}
+
+fn classes(draw: &mut Draw<'_>) -> Vec<Class> {
+    let inner = draw.some(&["a", "b", "c", "d", "v"], 3);
+    vec![Class { name: name("k"), members: names(&inner) }, Class { name: name("m"), members: names(&["k", "d"]) }]
+}
+
+fn role(draw: &mut Draw<'_>, policy: &Policy, own: &str) -> Role {
+    let at = draw.some(&["b", "a", "c"], 2);
+    let includes: Vec<_> = policy.roles.iter().filter(|_| draw.chance(40)).map(|role| role.name.clone()).collect();
+    Role {
+        name: name(own),
+        holders: if draw.chance(20) { names(&["user"]) } else { Vec::new() },
+        includes,
+        rules: (0..=draw.pick(3)).map(|_| rule(draw, policy, &at)).collect(),
+        limits: (0..draw.pick(3)).map(|_| limit(draw, policy, &at)).collect(),
+        at: names(&at),
+    }
+}
+
+fn rule(draw: &mut Draw<'_>, policy: &Policy, at: &[&str]) -> Rule {
+    let (on, except, grants) = speaks_of(draw);
+    let when = draw.chance(60).then(|| spanned(text(draw, policy, &on, &except, &grants)));
+    Rule { on, except, grants, held_at: held_at(draw, at), when }
+}
+
+fn limit(draw: &mut Draw<'_>, policy: &Policy, at: &[&str]) -> Limit {
+    let (on, except, grants) = speaks_of(draw);
+    let held_at = held_at(draw, at);
+    if draw.chance(50) {
+        let only_when = spanned(text(draw, policy, &on, &except, &grants));
+        return Limit { on, except, kind: LimitKind::Gate { grants, only_when }, held_at };
+    }
+    Limit {
+        on: names(&draw.some(&REAL, 2)),
+        except: Vec::new(),
+        kind: LimitKind::Only(names(&draw.some(&ACTIONS, 3))),
+        held_at,
+    }
+}
+
+fn held_at(draw: &mut Draw<'_>, at: &[&str]) -> Vec<Spanned<String>> {
+    if draw.chance(15) { names(&[draw.choose(at)]) } else { Vec::new() }
+}
+
+/// What a rule, limit or forbid speaks of.
+pub(crate) fn speaks_of(draw: &mut Draw<'_>) -> (Vec<Spanned<String>>, Vec<Spanned<String>>, Grants) {
+    let grants = match draw.pick(5) {
+        0 | 1 => Grants::Actions(names(&draw.some(&ACTIONS, 3))),
+        2 | 3 => Grants::Operations(names(&draw.some(&OPERATIONS, 2))),
+        _ => Grants::All,
+    };
+    let on: &[&str] = if matches!(grants, Grants::Actions(_)) { &REAL } else { &["a", "b", "c", "d", "v", "k", "m"] };
+    let on = draw.some(on, 3);
+    let except = if on.len() > 1 && draw.chance(20) { names(&[draw.choose(&on)]) } else { Vec::new() };
+    (names(&on), except, grants)
+}
+
+fn text(
+    draw: &mut Draw<'_>,
+    policy: &Policy,
+    on: &[Spanned<String>],
+    except: &[Spanned<String>],
+    grants: &Grants,
+) -> String {
+    let mut covered = REAL.to_vec();
+    if !matches!(grants, Grants::Operations(_)) {
+        covered.retain(|kind| (on.is_empty() || is_among(policy, on, kind)) && !is_among(policy, except, kind));
+    }
+    let may_be_above = |above: &&&str| covered.iter().all(|kind| is_above(policy, above, kind));
+    let ancestors = REAL.iter().filter(may_be_above).copied().collect();
+    let parameters = matches!(grants, Grants::Actions(names) if names.iter().all(|name| name.value == "move"));
+    condition(draw, &Roots { ancestors, parameters }, 2)
+}
+
+fn is_among(policy: &Policy, on: &[Spanned<String>], kind: &str) -> bool {
+    let class = |name: &str| policy.classes.iter().find(|class| *class.name == *name);
+    let among = |name: &Spanned<String>| {
+        **name == *kind || class(name).is_some_and(|class| is_among(policy, &class.members, kind))
+    };
+    on.iter().any(among)
+}
+
+/// Whether a resource of type `above` may be an ancestor of one of type `kind`.
+fn is_above(policy: &Policy, above: &str, kind: &str) -> bool {
+    let parents = policy.types.iter().filter(|own| *own.name == *kind).flat_map(|own| &own.parents);
+    parents
+        .filter(|parent| ***parent != *kind || *above == *kind)
+        .any(|parent| **parent == *above || is_above(policy, above, parent))
+}
+
+fn template(draw: &mut Draw<'_>) -> RoleTemplate {
+    let may = |on: &[&str], grants| Rule { on: names(on), except: Vec::new(), grants, held_at: Vec::new(), when: None };
+    RoleTemplate {
+        name: name("t"),
+        defined_at: names(draw.choose::<&[&str]>(&[&["a"][..], &["a", "b"]])),
+        at: names(draw.choose::<&[&str]>(&[&["b"][..], &["b", "c"]])),
+        holders: if draw.chance(20) { names(&["user"]) } else { Vec::new() },
+        may: vec![may(&REAL, Grants::All), may(&["a", "b", "c", "d", "v"], Grants::Operations(names(&OPERATIONS)))],
+        conditions: Some(TemplateConditions { roots: names(&["resource", "subject", "context"]), most: spanned(16) }),
+    }
+}
+
+fn forbid(draw: &mut Draw<'_>, policy: &Policy, id: &str) -> Forbid {
+    let (mut on, mut except, grants) = speaks_of(draw);
+    if draw.chance(30) {
+        (on, except) = (Vec::new(), Vec::new());
+    }
+    let when = draw.chance(70).then(|| spanned(text(draw, policy, &on, &except, &grants)));
+    let id = id.replace(['/', '.', '*'], "_");
+    let lifetime = lifetime(draw);
+    // Subjects and scopes name facts, which are drawn later.
+    Forbid { id: name(&id), on, except, grants, subjects: Vec::new(), scopes: Vec::new(), when, lifetime }
+}
+
+pub(crate) fn lifetime(draw: &mut Draw<'_>) -> Lifetime {
+    let moment = |position: usize| Timestamp::parse(MOMENTS[position]);
+    Lifetime {
+        not_before: if draw.chance(20) { moment(0) } else { None },
+        expires: if draw.chance(20) { moment(1 + draw.pick(2)) } else { None },
+    }
+}
