@@ -22,7 +22,7 @@ use crate::{
     observe::log,
     snapshot::{Builder, Store, document_builder},
 };
-use control::Command;
+use control::{Command, Signals};
 use parts::Parts;
 
 /// Why the daemon could not start.
@@ -145,6 +145,10 @@ fn start_with(config: &Config, builder: Builder, signals: bool) -> Result<Runnin
     let parts = Parts::assemble(config, builder)?;
     let addresses = parts.addresses.clone();
     let store = Arc::clone(&parts.store);
+    let signals = {
+        let _within = parts.runtime.enter();
+        signals.then(Signals::new).flatten()
+    };
     let control =
         thread::Builder::new().name("sidegate-control".to_owned()).spawn(move || parts.run(received, signals))?;
     Ok(Running { addresses, store, commands, control: Some(control) })

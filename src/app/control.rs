@@ -30,7 +30,7 @@ pub(super) enum Command {
 
 impl Parts {
     /// Runs until the end.
-    pub(super) fn run(self, commands: mpsc::UnboundedReceiver<Command>, signals: bool) -> ExitReason {
+    pub(super) fn run(self, commands: mpsc::UnboundedReceiver<Command>, signals: Option<Signals>) -> ExitReason {
         let Self { runtime, bound, registry, side, workers, ops, admin, draining, ending, .. } = self;
         let drain = draining.subscribe();
         let end = ending.subscribe();
@@ -64,8 +64,6 @@ impl Parts {
         tracing::info!(
             data = ?addresses.data, uds = ?addresses.uds, ops = ?addresses.ops, admin = ?addresses.admin, "listening"
         );
-        // Signal handlers belong to a runtime: they are set up inside of it.
-        let signals = runtime.block_on(async { signals.then(Signals::new).flatten() });
         let mut orders = Orders { commands, exits: self.exits, signals };
         let reason = runtime.block_on(async {
             if let Some(reason) = orders.until_told(|| self.keeper.reload()).await {
@@ -173,14 +171,16 @@ impl Orders {
     }
 }
 
-struct Signals {
+/// The signals that the process heeds, from the moment that this is made.
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
 }
 
 impl Signals {
-    fn new() -> Option<Self> {
+    /// To be called within a runtime.
+    pub(super) fn new() -> Option<Self> {
         let all = || {
             Ok::<_, std::io::Error>(Self {
                 terminate: signal(SignalKind::terminate())?,

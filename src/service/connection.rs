@@ -15,7 +15,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
+};
 use tonic::service::Routes;
 
 use super::{
@@ -28,6 +31,10 @@ use super::{
 /// A client that has sent less than this has not said anything yet: it is the length of HTTP/2's preface, and less than
 /// any HTTP/1 request.
 const FIRST_WORDS: usize = 24;
+
+/// How long a client without a call in flight may take to close when told to: one that does not listen, or listens
+/// no more, must not hold up the drain.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What one connection may take.
 #[derive(Debug, Clone)]
@@ -96,11 +103,13 @@ impl Connected {
         let Self { routes, kind, limits, mut drain } = self;
         let heard = Arc::new(AtomicUsize::new(0));
         let io = TokioIo::new(Heard { io: stream, heard: Arc::clone(&heard) });
-        let connection = Arc::clone(registered.connection());
+        let calls = registered.connection();
+        let connection = Arc::clone(calls);
         let front = Front { routes, kind, connection, metrics: Arc::clone(registered.metrics()) };
         let builder = builder(&limits);
         let mut serving = pin!(builder.serve_connection(io, front));
         let mut silence = pin!(tokio::time::sleep(limits.handshake));
+        let mut farewell = pin!(tokio::time::sleep(FAREWELL));
         let mut new = true;
         let mut open = true;
         loop {
@@ -114,7 +123,14 @@ impl Connected {
                 }
                 _ = drain.wait_for(|draining| *draining), if open => {
                     serving.as_mut().graceful_shutdown();
+                    farewell.as_mut().reset(Instant::now() + FAREWELL);
                     open = false;
+                }
+                () = farewell.as_mut(), if !open => {
+                    if calls.in_flight.load(Ordering::Relaxed) == 0 {
+                        return Ok(());
+                    }
+                    farewell.as_mut().reset(Instant::now() + FAREWELL);
                 }
             }
         }

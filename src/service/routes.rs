@@ -46,10 +46,11 @@ pub fn data_routes(
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let MessageLimits { single, batch } = limits;
     let of_size = |most| AuthorizationServiceServer::new(authorization.clone()).max_decoding_message_size(most);
+    let names = [AuthorizationServiceServer::<Authorization>::NAME, HealthServer::<HealthService>::NAME];
     Ok(Routes::new(BySize { single: of_size(single), batch: of_size(batch) })
         .add_service(HealthServer::new(health).max_decoding_message_size(single))
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
+        .add_service(reflection(&names).build_v1()?)
+        .add_service(reflection(&names).build_v1alpha()?)
         .prepare())
 }
 
@@ -58,15 +59,20 @@ pub fn data_routes(
 /// # Errors
 /// The built-in descriptors are broken.
 pub fn admin_routes(snapshots: Snapshots, health: HealthService) -> Result<Routes, tonic_reflection::server::Error> {
+    let names = [SnapshotServiceServer::<Snapshots>::NAME, HealthServer::<HealthService>::NAME];
     Ok(Routes::new(SnapshotServiceServer::new(snapshots))
         .add_service(HealthServer::new(health))
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
+        .add_service(reflection(&names).build_v1()?)
+        .add_service(reflection(&names).build_v1alpha()?)
         .prepare())
 }
 
-fn reflection() -> Reflection<'static> {
-    Reflection::configure().register_encoded_file_descriptor_set(DESCRIPTORS)
+/// Lists what is served here and nothing else that the descriptors hold.
+fn reflection(names: &[&str]) -> Reflection<'static> {
+    let every =
+        names.iter().chain(&["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]);
+    let registered = Reflection::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
+    every.fold(registered, |builder, name| builder.with_service_name(*name))
 }
 
 /// The same service twice: tonic's bound on messages is one for all calls of a service.

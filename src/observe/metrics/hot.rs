@@ -68,8 +68,7 @@ fn shard_number() -> usize {
 
 impl Collector for Hot {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let mut family =
-            encoder.encode_descriptor("sidegate_decisions", "Decisions by reason", None, MetricType::Counter)?;
+        let mut family = encoder.encode_descriptor("decisions", "Decisions by reason", None, MetricType::Counter)?;
         for reason in Reason::ALL {
             let count = self.sum(|shard| shard.reasons.get(reason as usize));
             if count > 0 {
@@ -81,7 +80,7 @@ impl Collector for Hot {
         let help = "Decisions in which a missing value decided";
         let undetermined = ConstCounter::new(self.sum(|shard| Some(&shard.undetermined)));
         undetermined.encode(encoder.encode_descriptor(
-            "sidegate_undetermined_decisions",
+            "undetermined_decisions",
             help,
             None,
             undetermined.metric_type(),
@@ -94,7 +93,7 @@ impl Hot {
     #[expect(clippy::cast_precision_loss, reason = "a histogram's sum and bounds are floating point by its format")]
     fn encode_histogram(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let mut buckets = Vec::with_capacity(BOUNDS.len() + 1);
-        let bounds = BOUNDS.iter().map(|bound| *bound as f64 / 1e9).chain([f64::MAX]);
+        let bounds = BOUNDS.iter().map(|bound| *bound as f64 / 1e9).chain([f64::INFINITY]);
         for (number, bound) in bounds.enumerate() {
             buckets.push((bound, self.sum(|shard| shard.buckets.get(number))));
         }
@@ -102,7 +101,7 @@ impl Hot {
         let sum = self.sum(|shard| Some(&shard.nanoseconds)) as f64 / 1e9;
         let help = "How long a decision takes, without the transport";
         encoder
-            .encode_descriptor("sidegate_decision", help, Some(&Unit::Seconds), MetricType::Histogram)?
+            .encode_descriptor("decision", help, Some(&Unit::Seconds), MetricType::Histogram)?
             .encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
     }
 }
