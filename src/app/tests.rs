@@ -168,8 +168,13 @@ fn without_a_snapshot_it_stays_up_and_mends() {
     let daemon = daemon.ready();
     assert!(client.call(|client| client.authorize(question("nothing"))).is_ok());
     assert_eq!(daemon.ops("/readyz").0, 200);
-    let metrics = daemon.ops("/metrics").1;
-    assert!(metrics.contains("sidegate_reloads_total{result=\"applied\"} 1"), "{metrics}");
+    // The news of a swap follows it.
+    let metrics = || daemon.ops("/metrics").1;
+    let begun = std::time::Instant::now();
+    while !metrics().contains("sidegate_reloads_total{result=\"applied\"} 1") {
+        assert!(begun.elapsed() < LIMIT, "{}", metrics());
+    }
+    let metrics = metrics();
     assert!(metrics.contains("sidegate_decisions_total{decision=\"deny\",reason=\"UNKNOWN_TYPE\"} 1"), "{metrics}");
     assert_eq!(daemon.ops("/other").0, 200, "gRPC's own way to say UNIMPLEMENTED");
 }
