@@ -10,6 +10,7 @@
 mod condition;
 mod explain;
 mod forbids;
+mod list;
 mod paths;
 mod placement;
 mod question;
@@ -22,6 +23,7 @@ use crate::index::{Corrupt, Index};
 use crate::model::{Malformed, Reason, Request, Timestamp, Verdict};
 
 pub use explain::{Consideration, Explanation, explain};
+pub use list::{ListError, Listing, Page, PageBounds};
 
 use placement::Target;
 use question::{Question, Stop};

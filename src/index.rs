@@ -7,6 +7,7 @@
 mod look_up;
 mod names;
 mod open;
+mod range;
 mod read;
 
 use crate::compile::layout::{SECTIONS, header_flags};

@@ -20,6 +20,7 @@ pub use policy::{
     Action, Also, AlsoTarget, Attribute, Class, Forbid, Grants, Limit, LimitKind, Operation, Parameter, Policy, Role,
     RoleTemplate, Rule, SubjectType, Supplier, TemplateConditions, Type, ValueType,
 };
+pub(crate) use request::name_problem;
 pub use request::{Entity, MAX_ID_BYTES, Malformed, Properties, Request};
 pub use time::Timestamp;
 pub use value::{Literal, Value};

@@ -250,9 +250,13 @@ impl Index {
         ensure(self.count::<EntityRecord>() > 0)?;
         let roles = self.count::<RoleRecord>();
         let entities = self.entities();
+        let mut earlier = None;
         for entity in 0..entities {
             let record: &EntityRecord = self.record(entity)?;
-            self.text(record.id.get())?;
+            // By type, then id, none twice: what lists find by search is what a look-up by name finds.
+            let place = Some((record.kind.get(), self.text(record.id.get())?.as_bytes()));
+            ensure(earlier < place)?;
+            earlier = place;
             self.record::<TypeRecord>(u32::from(record.kind.get()))?;
             ensure(record.parent.get() == NONE || record.parent.get() < entities)?;
             ensure(self.held_by(entity)?.is_sorted())?;
