@@ -13,6 +13,7 @@ mod front;
 mod health;
 mod listener;
 mod ops;
+mod page_token;
 mod pdp;
 pub mod proto;
 mod registry;

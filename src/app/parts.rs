@@ -176,7 +176,7 @@ fn spawn_workers(
     guards: &Exits,
     drain: &Drain,
 ) -> Result<Workers, AppError> {
-    let pdp = Arc::new(Pdp::new(Arc::clone(store), Arc::clone(metrics)));
+    let pdp = Arc::new(Pdp::new(Arc::clone(store), Arc::clone(metrics))?);
     let expensive = Expensive::spawn(config.expensive_calls, guards.guard("thread for expensive calls"))?;
     let authorization = Authorization::new(pdp, expensive, config.batch_items, drain.clone());
     let sizes = MessageLimits { single: config.message_bytes, batch: config.batch_bytes };

@@ -140,16 +140,20 @@ impl AuthorizationService for Authorization {
 
     async fn list_resources(
         &self,
-        _: Request<v1::ListResourcesRequest>,
+        request: Request<v1::ListResourcesRequest>,
     ) -> Result<Response<v1::ListResourcesResponse>, Status> {
-        Err(not_built("ListResources"))
+        let (metadata, _, request) = request.into_parts();
+        let demand = request.consistency.clone();
+        self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.list_resources(snapshot, request)).await
     }
 
     async fn list_subjects(
         &self,
-        _: Request<v1::ListSubjectsRequest>,
+        request: Request<v1::ListSubjectsRequest>,
     ) -> Result<Response<v1::ListSubjectsResponse>, Status> {
-        Err(not_built("ListSubjects"))
+        let (metadata, _, request) = request.into_parts();
+        let demand = request.consistency.clone();
+        self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.list_subjects(snapshot, request)).await
     }
 
     async fn check_grant(&self, _: Request<v1::CheckGrantRequest>) -> Result<Response<v1::CheckGrantResponse>, Status> {

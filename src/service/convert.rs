@@ -50,8 +50,18 @@ impl<'w> Question<'w> {
         })
     }
 
+    /// The question of a list, which puts a name in the place of the resource's id or of the subject.
+    pub(super) fn from_parts(
+        subject: &'w v1::Subject,
+        action: &'w v1::Action,
+        resource: &'w v1::Resource,
+        context: &'w Map,
+    ) -> Self {
+        Self { subject, action: Some(action), resource, context }
+    }
+
     /// Lends the model's form of the question, which borrows from the message.
-    pub(super) fn ask<R>(&self, ask: impl FnOnce(&Request<'_>) -> Result<R, Malformed>) -> Result<R, Malformed> {
+    pub(super) fn ask<R, E: From<Malformed>>(&self, ask: impl FnOnce(&Request<'_>) -> Result<R, E>) -> Result<R, E> {
         let v1::Subject { r#type: subject_type, id: subject_id, properties: subject_map } = self.subject;
         let v1::Resource { r#type: resource_type, id: resource_id, parent, properties: resource_map } = self.resource;
         let empty = Map::new();
@@ -101,7 +111,8 @@ pub(super) fn missing(field: &str) -> Malformed {
     Malformed::new(field, "is missing")
 }
 
-fn entity(wire: &v1::Entity) -> Entity<'_> {
+/// A name on the wire.
+pub(super) fn entity(wire: &v1::Entity) -> Entity<'_> {
     let v1::Entity { r#type, id } = wire;
     Entity { kind: r#type, id }
 }

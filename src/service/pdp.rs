@@ -1,6 +1,8 @@
 //! The one path from a question to an answer: live snapshot, time, `decide`, count. Every door goes through here.
 
-use std::{sync::Arc, time::Instant};
+mod lists;
+
+use std::{io, sync::Arc, time::Instant};
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -9,10 +11,12 @@ use super::{
     clock::Clock,
     consistency::check,
     convert::{self, Question},
+    page_token::PageTokens,
     proto::v1,
 };
 use crate::{
-    decide,
+    decide::{self, ListError},
+    index::Corrupt,
     model::{Malformed, Timestamp, Verdict},
     observe::metrics::Metrics,
     snapshot::{Snapshot, Store},
@@ -33,6 +37,18 @@ pub enum Refusal {
     /// The demand cannot be met by waiting.
     #[error("{0}")]
     Unmeetable(String),
+    /// The snapshot is inconsistent in itself: a bug.
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+impl From<ListError> for Refusal {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Malformed(malformed) => Self::Malformed(malformed),
+            ListError::Corrupt(corrupt) => Self::Corrupt(corrupt),
+        }
+    }
 }
 
 impl From<Refusal> for Status {
@@ -46,6 +62,7 @@ impl From<Refusal> for Status {
             ),
             Refusal::NoSnapshot => Status::unavailable(message),
             Refusal::NotYet(_) | Refusal::Unmeetable(_) => Status::failed_precondition(message),
+            Refusal::Corrupt(_) => Status::internal(message),
         }
     }
 }
@@ -55,7 +72,7 @@ impl Refusal {
     pub(super) fn into_item(self) -> v1::ItemError {
         let field = match &self {
             Self::Malformed(malformed) => malformed.field.clone(),
-            Self::NoSnapshot | Self::NotYet(_) | Self::Unmeetable(_) => String::new(),
+            Self::NoSnapshot | Self::NotYet(_) | Self::Unmeetable(_) | Self::Corrupt(_) => String::new(),
         };
         let status = Status::from(self);
         v1::ItemError { code: status.code().into(), message: status.message().to_owned(), field }
@@ -68,12 +85,16 @@ pub struct Pdp {
     store: Arc<Store>,
     metrics: Arc<Metrics>,
     clock: Clock,
+    tokens: PageTokens,
 }
 
 impl Pdp {
     /// A decision point over a store.
-    pub fn new(store: Arc<Store>, metrics: Arc<Metrics>) -> Self {
-        Self { store, metrics, clock: Clock::default() }
+    ///
+    /// # Errors
+    /// No random bytes for the key of page tokens.
+    pub fn new(store: Arc<Store>, metrics: Arc<Metrics>) -> io::Result<Self> {
+        Ok(Self { store, metrics, clock: Clock::default(), tokens: PageTokens::new()? })
     }
 
     /// The store behind it.
