@@ -3,6 +3,7 @@
 mod answer;
 mod check;
 mod demo;
+mod entities;
 mod health;
 mod list;
 mod output;
@@ -63,8 +64,10 @@ enum Command {
     Explain(check::CheckArguments),
     /// Check a policy and its facts: exit 65 if anything is wrong
     Validate(validate::ValidateArguments),
-    /// List what a subject may do
+    /// List what a subject may do, or what it may do something to
     List(list::ListArguments),
+    /// List who may do something to a resource
+    WhoCan(entities::WhoCanArguments),
     /// Ask a running daemon whether it is serving: for exec probes
     Health(health::HealthArguments),
 }
@@ -82,6 +85,7 @@ pub fn run() -> Exit {
         Command::Explain(arguments) => check::explain(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
         Command::List(arguments) => list::list(&arguments),
+        Command::WhoCan(arguments) => entities::who_can(&arguments),
         Command::Health(arguments) => health::health(&arguments),
     }
 }

@@ -1,6 +1,8 @@
 //! A small client of the daemon, for the command line and for tests. It fails closed: whatever is not a clear allow is
 //! an error or a denial.
 
+mod lists;
+
 use std::{io, time::Duration};
 
 use tokio::runtime::{self, Runtime};
@@ -14,6 +16,8 @@ use crate::service::proto::{
     health_v1::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient},
     v1::{self, authorization_service_client::AuthorizationServiceClient},
 };
+
+pub use lists::Listed;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

@@ -43,15 +43,13 @@ impl Answer {
     /// From a daemon's response. Nothing but a clear allow is one.
     pub(super) fn received(response: &v1::AuthorizeResponse) -> Self {
         let snapshot = response.snapshot.clone().unwrap_or_default();
-        let at = response.evaluated_at.as_ref();
-        let time = at.and_then(|at| Timestamp::new(at.seconds, u32::try_from(at.nanos).ok()?));
         Self {
             allowed: response.decision() == v1::Decision::Allow,
             reason: code(response.reason()),
             rule_id: response.rule_id.clone(),
             undetermined: response.undetermined,
             snapshot: json!({"sequence": snapshot.sequence, "digest": snapshot.digest}),
-            evaluated_at: time.map_or_else(String::new, |time| time.to_string()),
+            evaluated_at: moment(response.evaluated_at.as_ref()),
         }
     }
 
@@ -136,6 +134,12 @@ impl Told {
             .collect();
         json!({"answer": answer.json(), "summary": self.summary, "considered": considered, "ignored_properties": self.ignored})
     }
+}
+
+/// A moment of the wire as the command line prints it; empty for none.
+pub(super) fn moment(wire: Option<&prost_types::Timestamp>) -> String {
+    let time = wire.and_then(|at| Timestamp::new(at.seconds, u32::try_from(at.nanos).ok()?));
+    time.map_or_else(String::new, |time| time.to_string())
 }
 
 /// A reason of the wire as the command line prints it.

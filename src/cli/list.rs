@@ -1,4 +1,4 @@
-//! `sidegate list actions`: what a subject may do to a resource.
+//! `sidegate list`: what a subject may do to a resource, or to which resources it may do something.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
@@ -10,6 +10,7 @@ use crate::service::proto::v1;
 use super::Exit;
 use super::answer::code;
 use super::check::malformed;
+use super::entities;
 use super::output::{say, say_json};
 use super::question::{Details, Question, entity};
 use super::snapshot::{Whom, now, open};
@@ -26,6 +27,8 @@ pub(super) struct ListArguments {
 enum What {
     /// The actions that a subject may do on a resource
     Actions(ActionsArguments),
+    /// The resources of a type on which a subject may do an action
+    Resources(entities::ResourcesArguments),
 }
 
 #[derive(Debug, Args)]
@@ -57,7 +60,13 @@ struct Listed {
 
 /// Lists: exit 0, also when the list is empty.
 pub(super) fn list(arguments: &ListArguments) -> Exit {
-    let What::Actions(arguments) = &arguments.what;
+    match &arguments.what {
+        What::Actions(arguments) => list_actions(arguments),
+        What::Resources(arguments) => entities::resources(arguments),
+    }
+}
+
+fn list_actions(arguments: &ActionsArguments) -> Exit {
     let listed = match actions(arguments) {
         Ok(listed) => listed,
         Err(exit) => return exit,

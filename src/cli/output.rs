@@ -10,9 +10,14 @@ pub(super) fn say(line: &str) {
     drop(writeln!(std::io::stdout().lock(), "{line}"));
 }
 
+/// What a person should know beside an answer.
+pub(super) fn note(message: &str) {
+    drop(writeln!(std::io::stderr().lock(), "sidegate: {message}"));
+}
+
 /// A trouble, and the exit code that goes with it.
 pub(super) fn fail(exit: Exit, message: &str) -> Exit {
-    drop(writeln!(std::io::stderr().lock(), "sidegate: {message}"));
+    note(message);
     exit
 }
 

@@ -4,6 +4,8 @@ use clap::Args;
 
 use crate::model::{Entity, EntityName, Request, Value};
 
+use super::Exit;
+use super::output::fail;
 use super::value::OwnedValue;
 
 /// What the caller says besides subject, action and resource.
@@ -28,6 +30,22 @@ struct Property {
     owner: String,
     name: String,
     value: OwnedValue,
+}
+
+impl Details {
+    /// Refuses what a list cannot say, because it asks about many at once.
+    pub(super) fn refuse(&self, owner: &str, why: &str) -> Result<(), Exit> {
+        let unwanted = self.properties.iter().find(|property| property.owner == owner);
+        match (unwanted, &self.parent) {
+            (Some(property), _) => {
+                Err(fail(Exit::Usage, &format!("`{owner}.{}` cannot be given: {why}", property.name)))
+            }
+            (None, Some(_)) if owner == "resource" => {
+                Err(fail(Exit::Usage, &format!("`--parent` cannot be given: {why}")))
+            }
+            (None, _) => Ok(()),
+        }
+    }
 }
 
 /// A question, owned.

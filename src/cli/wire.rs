@@ -10,6 +10,9 @@ use super::output::fail;
 /// How long a daemon may take to answer the command line.
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// The page size of whole lists: few round trips.
+const LARGEST_PAGE: u32 = 1_000;
+
 /// Connects, or says why that is not possible.
 pub(super) fn connect(address: &str) -> Result<Blocking, Exit> {
     Blocking::connect(address, DEADLINE).map_err(|problem| refused(&problem))
@@ -29,7 +32,7 @@ pub(super) fn refused(problem: &ClientError) -> Exit {
 pub(super) fn authorize_request(request: &Request<'_>) -> v1::AuthorizeRequest {
     v1::AuthorizeRequest {
         subject: Some(subject(request)),
-        action: Some(v1::Action { name: request.action.to_owned(), properties: properties(request.action_properties) }),
+        action: Some(action(request)),
         resource: Some(resource(request)),
         context: properties(request.context),
         consistency: None,
@@ -46,6 +49,35 @@ pub(super) fn list_actions_request(request: &Request<'_>) -> v1::ListActionsRequ
         consistency: None,
         request_id: String::new(),
     }
+}
+
+/// The question of every resource of the request's resource type.
+pub(super) fn list_resources_request(request: &Request<'_>, within: Option<Entity<'_>>) -> v1::ListResourcesRequest {
+    v1::ListResourcesRequest {
+        subject: Some(subject(request)),
+        action: Some(action(request)),
+        resource_type: request.resource.kind.to_owned(),
+        within: within.map(entity),
+        context: properties(request.context),
+        page_size: LARGEST_PAGE,
+        ..v1::ListResourcesRequest::default()
+    }
+}
+
+/// The question of every subject of the request's subject type.
+pub(super) fn list_subjects_request(request: &Request<'_>) -> v1::ListSubjectsRequest {
+    v1::ListSubjectsRequest {
+        action: Some(action(request)),
+        resource: Some(resource(request)),
+        subject_type: request.subject.kind.to_owned(),
+        context: properties(request.context),
+        page_size: LARGEST_PAGE,
+        ..v1::ListSubjectsRequest::default()
+    }
+}
+
+fn action(request: &Request<'_>) -> v1::Action {
+    v1::Action { name: request.action.to_owned(), properties: properties(request.action_properties) }
 }
 
 fn subject(request: &Request<'_>) -> v1::Subject {
