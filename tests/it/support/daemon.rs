@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sidegate::decide;
+use sidegate::decide::{self, ListError, Listing, Page, PageBounds};
 use sidegate::document::{self, Built, Source};
-use sidegate::model::{Decision, Timestamp};
+use sidegate::model::{Decision, EntityName, Timestamp};
 
 use super::question::Question;
 use super::translate::FactsText;
@@ -38,6 +38,19 @@ pub(crate) trait Door {
     /// # Errors
     /// Any answer that is no list.
     fn list_actions(&mut self, question: &Question) -> Result<Vec<String>, String>;
+
+    /// The resources of the question's resource type that are allowed, as `type/id` and sorted; its resource id counts
+    /// for nothing.
+    ///
+    /// # Errors
+    /// Any answer that is no list.
+    fn list_resources(&mut self, question: &Question) -> Result<Vec<String>, String>;
+
+    /// The subjects of every type that are allowed, as `type/id` and sorted; the question's subject counts for nothing.
+    ///
+    /// # Errors
+    /// Any answer that is no list.
+    fn list_subjects(&mut self, question: &Question) -> Result<Vec<String>, String>;
 }
 
 /// The moment at which the engine's door decides.
@@ -87,6 +100,30 @@ impl Door for Engine {
         let verdicts = verdicts.map_err(|malformed| malformed.to_string())?;
         Ok(verdicts.into_iter().filter(|one| one.verdict.is_allow()).map(|one| one.action).collect())
     }
+
+    fn list_resources(&mut self, question: &Question) -> Result<Vec<String>, String> {
+        let built = self.live.as_ref().ok_or("no snapshot")?;
+        let page = question.with(|request| Listing::of_resources(&built.index, request, None, now())?.page(0, WHOLE));
+        whole(page)
+    }
+
+    fn list_subjects(&mut self, question: &Question) -> Result<Vec<String>, String> {
+        let built = self.live.as_ref().ok_or("no snapshot")?;
+        let everybody = Question { subject: EntityName { kind: String::new(), id: String::new() }, ..question.clone() };
+        let page = everybody.with(|request| Listing::of_subjects(&built.index, request, now())?.page(0, WHOLE));
+        whole(page)
+    }
+}
+
+/// Everything on one page.
+const WHOLE: PageBounds = PageBounds { allowed: usize::MAX, looked_at: u32::MAX };
+
+fn whole(page: Result<Page<'_>, ListError>) -> Result<Vec<String>, String> {
+    let page = page.map_err(|error| error.to_string())?;
+    assert_eq!(page.next, None, "a page without bounds is the whole list");
+    let mut names: Vec<_> = page.allowed.iter().map(ToString::to_string).collect();
+    names.sort();
+    Ok(names)
 }
 
 fn policy(pack: &Path) -> Source {

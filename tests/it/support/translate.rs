@@ -123,6 +123,9 @@ fn object(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }
 
+/// Who is asked about where a query lists everybody.
+const NOBODY: &str = "nobody/any";
+
 /// How a file's requests are read.
 pub(crate) struct Vocabulary<'a> {
     /// Types whose `type/id` strings are entities.
@@ -132,11 +135,14 @@ pub(crate) struct Vocabulary<'a> {
 }
 
 impl Vocabulary<'_> {
-    /// Restructures a check or a `list-actions` query (which has no action: all parameters of the type are its own).
+    /// Restructures a check or a query. `list-actions` has no action: all parameters of the type are its own;
+    /// `list-resources` names the type only, `who-can` no principal: what is missing is asked of nobody.
     pub(crate) fn question(&self, request: &Value) -> Question {
         let resource = &request["resource"];
         let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("not a string: {value}")).to_owned();
-        let (kind, action) = (text(&resource["type"]), request["action"].as_str());
+        let kind = request.get("type").map_or_else(|| text(&resource["type"]), text);
+        let action = request["action"].as_str();
+        let principal = request.get("principal").map_or_else(|| NOBODY.to_owned(), text);
         let declared = |name: &str| {
             let actions = self.parameters.iter().filter(|((on, _), _)| *on == kind);
             let mut actions = actions.filter(|((_, name), _)| action.is_none_or(|action| action == name));
@@ -145,11 +151,11 @@ impl Vocabulary<'_> {
         let (action_properties, context) =
             self.properties(&request["context"]).into_iter().partition(|(name, _)| declared(name));
         Question {
-            subject: EntityName::parse(&text(&request["principal"])).expect("a principal is written type/id"),
+            subject: EntityName::parse(&principal).expect("a principal is written type/id"),
             subject_properties: Props::new(),
             action: action.unwrap_or("any").to_owned(),
             action_properties,
-            resource: EntityName { id: text(&resource["id"]), kind },
+            resource: EntityName { id: resource.get("id").map_or_else(|| "any".to_owned(), text), kind },
             parent: resource["parent"].as_str().and_then(EntityName::parse),
             resource_properties: self.properties(&resource["attributes"]),
             context,
