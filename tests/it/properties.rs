@@ -3,6 +3,7 @@
 //! `SIDEGATE_DECISIONS=N` asks for more decisions, `SIDEGATE_SEED=N` for others; a failure prints the seed and the
 //! smallest universe found, as a source that can be loaded.
 
+mod lists;
 mod shrink;
 mod totality;
 
@@ -265,7 +266,8 @@ fn invariants(sample: &Sample, draw: &mut Draw<'_>) -> Result<(), Broken> {
             "I13: answers under other ids",
         )
     })?;
-    sample.each(|question, time| doors_agree(&sample.index, question, time))
+    sample.each(|question, time| doors_agree(&sample.index, question, time))?;
+    lists::agree(sample)
 }
 
 fn forgetting_never_widens(sample: &Sample) -> Result<(), Broken> {

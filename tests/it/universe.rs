@@ -9,6 +9,7 @@ mod policy;
 mod question;
 
 pub(crate) use draw::Draw;
+pub(crate) use facts::chain;
 pub(crate) use question::question;
 
 use sidegate::model::{Facts, Literal, Policy, Position, Spanned, ValueType};

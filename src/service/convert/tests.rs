@@ -52,7 +52,7 @@ fn every_kind_of_value_arrives() {
             assert_eq!(request.context, expected);
             assert_eq!(request.subject_properties, [("g", Value::List(&[Value::Int(9)]))]);
             assert!(request.parent.is_none());
-            Ok(())
+            Ok::<_, Malformed>(())
         })
         .unwrap();
 }

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use sidegate::compile::compile;
-use sidegate::decide;
+use sidegate::decide::{self, Listing, PageBounds};
 use sidegate::document::{Source, build};
 use sidegate::index::Index;
 
@@ -86,6 +86,11 @@ fn any_index_is_answered() {
             let name = verdict.map(|verdict| index.rule_id(verdict.because));
             drop(name);
             drop(question.with(|request| decide::explain(&index, request, time)));
+            let some = PageBounds { allowed: 3, looked_at: 20 };
+            question.with(|request| {
+                drop(Listing::of_resources(&index, request, request.parent, time).and_then(|list| list.page(0, some)));
+                drop(Listing::of_subjects(&index, request, time).and_then(|list| list.page(1, some)));
+            });
         }
         Ok(())
     });
