@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use serde_json::json;
+
 use super::Exit;
 
 /// One line of an answer.
@@ -14,6 +16,28 @@ pub(super) fn say(line: &str) {
 pub(super) fn fail(exit: Exit, message: &str) -> Exit {
     drop(writeln!(std::io::stderr().lock(), "sidegate: {message}"));
     exit
+}
+
+/// Why there is no answer, and the exit code that goes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    exit: Exit,
+    message: String,
+}
+
+impl Trouble {
+    /// A trouble that is yet to be told.
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+
+    /// Tells it: to people on standard error, and to a machine that asked for JSON as the one object that it waits for.
+    pub(super) fn tell(&self, as_json: bool) -> Exit {
+        if as_json {
+            say_json(&json!({"error": {"exit_code": self.exit as u8, "message": self.message}}));
+        }
+        fail(self.exit, &self.message)
+    }
 }
 
 /// A machine's answer.

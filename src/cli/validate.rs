@@ -27,7 +27,7 @@ pub(super) struct ValidateArguments {
 pub(super) fn validate(arguments: &ValidateArguments) -> Exit {
     let sources = match read(&arguments.path, MAX_SOURCE_BYTES) {
         Ok(sources) => sources,
-        Err(problem) => return fail(Exit::BadPolicy, &problem.to_string()),
+        Err(problem) => return unreadable(arguments, &problem.to_string()),
     };
     match build(sources) {
         Ok(built) => {
@@ -67,6 +67,18 @@ pub(super) fn validate(arguments: &ValidateArguments) -> Exit {
             fail(Exit::BadPolicy, &format!("{} errors in {}", errors, arguments.path.display()))
         }
     }
+}
+
+/// A source that cannot be read at all is one finding without a place.
+fn unreadable(arguments: &ValidateArguments, problem: &str) -> Exit {
+    if arguments.json {
+        let file = arguments.path.display().to_string();
+        let finding = json!({
+            "severity": "error", "file": file, "line": 0, "column": 0, "message": problem, "help": null,
+        });
+        say_json(&json!({"valid": false, "findings": [finding]}));
+    }
+    fail(Exit::BadPolicy, problem)
 }
 
 fn findings(report: &Report) -> Vec<Json> {
