@@ -1,5 +1,7 @@
 //! The end: told first, then drained, nothing lost.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -17,7 +19,7 @@ use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::raw::{connect, frame, post, send};
-use crate::support::{Daemon, LIMIT, block_on, good, question};
+use crate::support::{Daemon, LIMIT, block_on, good, question, until};
 
 const CONNECTIONS: usize = 4;
 const IN_FLIGHT: usize = 8;
@@ -140,6 +142,23 @@ fn what_a_stream_has_brought_is_answered_before_the_end() {
         assert_eq!(answers.message().await.unwrap_err().code(), Code::Unavailable);
     });
     assert_eq!(daemon.process.end().code, Some(0));
+}
+
+#[test]
+fn clients_that_do_not_listen_do_not_hold_up_the_end() {
+    let daemon = Daemon::start(&good()).ready();
+    // One says nothing, one stops in the middle of the preface, one sends settings and reads no more.
+    let words = [&b""[..], b"PRI * HT", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"];
+    let open = words.map(|words| {
+        let mut stream = TcpStream::connect(&daemon.data).unwrap();
+        stream.write_all(words).unwrap();
+        stream
+    });
+    until("they are taken", || daemon.metric("sidegate_connections{listener=\"data\"}") >= 3);
+    let ended = daemon.terminate();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.err.contains("\"reason\":\"stopped\""), "none had to be cut: {}", ended.err);
+    drop(open);
 }
 
 #[test]
