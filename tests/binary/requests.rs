@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use prost::Message as _;
 use sidegate::client::{Blocking, Client, allows};
 use sidegate::service::proto::v1::{
     self, BatchAuthorizeSemantics as Semantics, batch_authorize_result::Outcome, consistency::Requirement, value::Kind,
 };
 use tonic::Code;
 
-use crate::support::{Daemon, LIMIT, ana_may, good, question, refusal, until};
+use crate::raw::{connect, frame, post, send};
+use crate::support::{Daemon, LIMIT, ana_may, block_on, good, question, refusal, until};
 
 fn value(kind: Kind) -> v1::Value {
     v1::Value { kind: Some(kind) }
@@ -122,6 +124,24 @@ fn a_demanded_snapshot_that_does_not_come_is_refused_in_time() {
     }
     daemon.write(&format!("{}sequence: 5\n", good()));
     until("it comes", || demand(Requirement::AtLeastSequence(5)).is_ok());
+}
+
+#[test]
+fn a_demand_is_waited_for_no_longer_than_the_caller_waits() {
+    let daemon = Daemon::start(&format!("{}sequence: 4\n", good())).ready();
+    let consistency = Some(v1::Consistency { requirement: Some(Requirement::AtLeastSequence(5)) });
+    let request = v1::AuthorizeRequest { consistency, ..question("ana", "access") };
+    // Raw: a client with manners would give up by itself at the same moment.
+    let answer = block_on(async {
+        let mut client = connect(&daemon.data).await.ready().await.unwrap();
+        let mut call = post("/sidegate.v1.AuthorizationService/Authorize", "application/grpc");
+        call.headers_mut().insert("grpc-timeout", "50m".parse().unwrap());
+        let begun = Instant::now();
+        let answer = send(&mut client, call, frame(&request.encode_to_vec())).await.unwrap();
+        println!("refused after {:?} of 50 ms", begun.elapsed());
+        answer
+    });
+    assert_eq!(answer.grpc, Some(Code::FailedPrecondition as i32), "{answer:?}");
 }
 
 #[test]
