@@ -44,3 +44,8 @@ impl Trouble {
 pub(super) fn say_json(value: &serde_json::Value) {
     say(&value.to_string());
 }
+
+/// A number and its noun: `1 error`, `2 errors`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}

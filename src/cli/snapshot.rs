@@ -11,7 +11,7 @@ use crate::model::Timestamp;
 use crate::snapshot::{MAX_SOURCE_BYTES, read};
 
 use super::Exit;
-use super::output::Trouble;
+use super::output::{Trouble, count};
 
 /// Whom to ask.
 #[derive(Debug, Args)]
@@ -36,8 +36,9 @@ impl Whom {
 pub(super) fn open(path: &Path) -> Result<Built, Trouble> {
     let sources = read(path, MAX_SOURCE_BYTES).map_err(|problem| Trouble::new(Exit::BadPolicy, problem.to_string()))?;
     build(sources).map_err(|report| {
-        let count = report.lines().len();
-        Trouble::new(Exit::BadPolicy, format!("{} is no valid snapshot ({count} findings)\n\n{report}", path.display()))
+        let findings = count(report.lines().len(), "finding");
+        let text = format!("{} is no valid snapshot ({findings})\n\n{report}", path.display());
+        Trouble::new(Exit::BadPolicy, text)
     })
 }
 

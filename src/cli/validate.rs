@@ -10,7 +10,7 @@ use crate::model::Severity;
 use crate::snapshot::{MAX_SOURCE_BYTES, read};
 
 use super::Exit;
-use super::output::{fail, say, say_json};
+use super::output::{count, fail, say, say_json};
 use super::snapshot::hex;
 
 /// What to validate.
@@ -50,10 +50,15 @@ pub(super) fn validate(arguments: &ValidateArguments) -> Exit {
             if !built.warnings.diagnostics.is_empty() {
                 say(&built.warnings.to_string());
             }
-            say(&format!(
-                "valid: {} types, {} roles, {} subjects, {} resources, {} bindings, {} forbids",
-                counts.types, counts.roles, counts.subjects, counts.resources, counts.bindings, counts.forbids
-            ));
+            let told = [
+                (counts.types, "type"),
+                (counts.roles, "role"),
+                (counts.subjects, "subject"),
+                (counts.resources, "resource"),
+                (counts.bindings, "binding"),
+                (counts.forbids, "forbid"),
+            ];
+            say(&format!("valid: {}", told.map(|(number, noun)| count(number, noun)).join(", ")));
             say(&format!("digest {digest}"));
             Exit::Yes
         }
@@ -64,7 +69,7 @@ pub(super) fn validate(arguments: &ValidateArguments) -> Exit {
         Err(report) => {
             say(&report.to_string());
             let errors = report.diagnostics.iter().filter(|finding| finding.severity == Severity::Error).count();
-            fail(Exit::BadPolicy, &format!("{} errors in {}", errors, arguments.path.display()))
+            fail(Exit::BadPolicy, &format!("{} in {}", count(errors, "error"), arguments.path.display()))
         }
     }
 }
