@@ -70,7 +70,7 @@ pub enum ExitReason {
         /// Connections that were cut because the drain took too long, or a second signal came.
         cut: usize,
     },
-    /// The first load was refused, and the configuration says to end then.
+    /// The first load was refused, and the configuration says to end then; holds the findings as people read them.
     FailedFast(String),
     /// A thread or a listener ended that must not: a bug.
     Died(&'static str),
@@ -92,7 +92,7 @@ impl fmt::Display for ExitReason {
         match self {
             Self::Stopped { cut: 0 } => f.write_str("stopped"),
             Self::Stopped { cut } => write!(f, "stopped; {cut} connections were cut"),
-            Self::FailedFast(report) => f.write_str(report),
+            Self::FailedFast(_) => f.write_str("the first load was refused"),
             Self::Died(what) => write!(f, "the {what} ended unexpectedly; this is a bug"),
         }
     }

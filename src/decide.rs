@@ -34,7 +34,6 @@ use trace::{Silent, Trace};
 /// # Errors
 /// A request that cannot be asked at all: see [`Request::check`]; with `strict_properties` also an undeclared property.
 pub fn authorize(index: &Index, request: &Request<'_>, time: Timestamp) -> Result<Verdict, Malformed> {
-    request.check()?;
     decide(index, request, time, &mut Silent)
 }
 
@@ -67,12 +66,21 @@ fn actions_of<'i>(index: &'i Index, kind: &str) -> Result<Vec<&'i str>, Corrupt>
     (kind.permissions.get()..kind.permissions_end.get()).map(|permission| index.action_name(permission)).collect()
 }
 
-/// The whole decision, told to a trace.
+/// The whole decision, told to a trace. Names that the snapshot holds are well formed, because loading saw to it: only
+/// what it does not hold is looked at letter by letter.
 fn decide(index: &Index, request: &Request<'_>, time: Timestamp, trace: &mut impl Trace) -> Result<Verdict, Malformed> {
     let question = match Question::resolve(index, request, time) {
         Ok(question) => question,
-        Err(stop) => return stop.into_verdict(),
+        Err(stop) => {
+            request.check()?;
+            return stop.into_verdict();
+        }
     };
+    if question.target.entity.is_some() {
+        request.check_properties()?;
+    } else {
+        request.check()?;
+    }
     Ok(question.answer(trace).unwrap_or(Verdict::deny(Reason::Internal)))
 }
 
@@ -103,9 +111,9 @@ impl Question<'_> {
         let Some(entity) = *self.parameters.get(position).ok_or(Corrupt)? else { return Ok(None) };
         let action: &PermissionRecord = self.index.record(also.permission.get())?;
         let target = if also.mode.get() == also_mode::UNDER {
-            Target::proposed_like(self.index, &self.target, entity)?
+            Target::proposed_like(&self.target, entity)
         } else {
-            Target::held(self.index, entity, &[])?
+            Target::held(self.index, entity)?
         };
         // Not nested: an action that is asked of a second object has no second object (checked at load and on opening).
         let second = Question {

@@ -62,7 +62,11 @@ impl Parts {
         tasks.spawn_on(bridge, runtime.handle());
         let addresses = &self.addresses;
         tracing::info!(
-            data = ?addresses.data, uds = ?addresses.uds, ops = ?addresses.ops, admin = ?addresses.admin, "listening"
+            data = addresses.data.map(display),
+            uds = addresses.uds.as_ref().map(|path| display(path.display())),
+            ops = addresses.ops.map(display),
+            admin = addresses.admin.as_ref().map(|path| display(path.display())),
+            "listening"
         );
         let mut orders = Orders { commands, exits: self.exits, signals };
         let reason = runtime.block_on(async {

@@ -118,7 +118,9 @@ impl Told {
     /// For people.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.summary.clone()];
-        lines.extend(self.considered.iter().map(|[_, _, reason, text]| format!("  {reason:<18} {text}")));
+        // One alone is what the summary says already.
+        let others = if self.considered.len() > 1 { self.considered.as_slice() } else { &[] };
+        lines.extend(others.iter().map(|[_, _, reason, text]| format!("  {reason:<18} {text}")));
         lines.extend(
             self.ignored.iter().map(|field| format!("  ignored            `{field}` is not declared by the policy")),
         );

@@ -7,7 +7,7 @@ use crate::model::{EntityName, Malformed};
 
 use super::Exit;
 use super::answer::{Answer, Told};
-use super::output::{fail, say, say_json};
+use super::output::{Trouble, say, say_json};
 use super::question::{Details, Question, entity};
 use super::snapshot::{Whom, now, open};
 use super::wire::{authorize_request, connect, refused};
@@ -41,7 +41,7 @@ impl CheckArguments {
 /// Asks: exit 0 for allow, 1 for deny.
 pub(super) fn check(arguments: &CheckArguments) -> Exit {
     match answer(arguments) {
-        Err(exit) => exit,
+        Err(trouble) => trouble.tell(arguments.json),
         Ok(answer) => {
             if arguments.json {
                 say_json(&answer.json());
@@ -56,7 +56,7 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
 /// Asks and says why: the same exit code as `check`.
 pub(super) fn explain(arguments: &CheckArguments) -> Exit {
     match explanation(arguments) {
-        Err(exit) => exit,
+        Err(trouble) => trouble.tell(arguments.json),
         Ok((answer, told)) => {
             if arguments.json {
                 say_json(&told.json(&answer));
@@ -69,7 +69,7 @@ pub(super) fn explain(arguments: &CheckArguments) -> Exit {
     }
 }
 
-fn answer(arguments: &CheckArguments) -> Result<Answer, Exit> {
+fn answer(arguments: &CheckArguments) -> Result<Answer, Trouble> {
     if let Some(address) = &arguments.whom.server {
         let message = arguments.question().with(authorize_request);
         let response =
@@ -82,7 +82,7 @@ fn answer(arguments: &CheckArguments) -> Result<Answer, Exit> {
     Ok(Answer::decided(&built, &verdict.map_err(|problem| malformed(&problem))?, time))
 }
 
-fn explanation(arguments: &CheckArguments) -> Result<(Answer, Told), Exit> {
+fn explanation(arguments: &CheckArguments) -> Result<(Answer, Told), Trouble> {
     if let Some(address) = &arguments.whom.server {
         let message = arguments.question().with(authorize_request);
         let response = connect(address)?.call(|client| client.explain(message)).map_err(|problem| refused(&problem))?;
@@ -97,6 +97,6 @@ fn explanation(arguments: &CheckArguments) -> Result<(Answer, Told), Exit> {
 }
 
 /// A question that cannot be asked is a mistake of the command line.
-pub(super) fn malformed(problem: &Malformed) -> Exit {
-    fail(Exit::Usage, &problem.to_string())
+pub(super) fn malformed(problem: &Malformed) -> Trouble {
+    Trouble::new(Exit::Usage, problem.to_string())
 }

@@ -12,7 +12,7 @@ use crate::service::proto::v1;
 use super::Exit;
 use super::answer::moment;
 use super::check::malformed;
-use super::output::{fail, note, say, say_json};
+use super::output::{Trouble, note, say, say_json};
 use super::question::{Details, Question, entity};
 use super::snapshot::{Whom, identity, now, open};
 use super::wire::{connect, list_resources_request, list_subjects_request, refused};
@@ -72,7 +72,7 @@ struct Answer {
 pub(super) fn resources(arguments: &ResourcesArguments) -> Exit {
     match every_resource(arguments) {
         Ok(answer) => answer.print("resources", arguments.json),
-        Err(exit) => exit,
+        Err(trouble) => trouble.tell(arguments.json),
     }
 }
 
@@ -80,11 +80,11 @@ pub(super) fn resources(arguments: &ResourcesArguments) -> Exit {
 pub(super) fn who_can(arguments: &WhoCanArguments) -> Exit {
     match every_subject(arguments) {
         Ok(answer) => answer.print("subjects", arguments.json),
-        Err(exit) => exit,
+        Err(trouble) => trouble.tell(arguments.json),
     }
 }
 
-fn every_resource(arguments: &ResourcesArguments) -> Result<Answer, Exit> {
+fn every_resource(arguments: &ResourcesArguments) -> Result<Answer, Trouble> {
     let ResourcesArguments { whom, subject, action, kind, within, details, .. } = arguments;
     details.refuse("resource", "every resource of the type is asked about as the snapshot holds it")?;
     let resource = EntityName { kind: kind.clone(), id: String::new() };
@@ -98,7 +98,7 @@ fn every_resource(arguments: &ResourcesArguments) -> Result<Answer, Exit> {
     decided(whom, &question, |index, request, time| Listing::of_resources(index, request, within, time))
 }
 
-fn every_subject(arguments: &WhoCanArguments) -> Result<Answer, Exit> {
+fn every_subject(arguments: &WhoCanArguments) -> Result<Answer, Trouble> {
     let WhoCanArguments { whom, action, resource, kind, details, .. } = arguments;
     details.refuse("subject", "every subject is asked about as the snapshot holds it")?;
     let subject = EntityName { kind: kind.clone(), id: String::new() };
@@ -116,14 +116,14 @@ fn decided(
     whom: &Whom,
     question: &Question<'_>,
     list: impl for<'i, 'q> FnOnce(&'i Index, &Request<'q>, Timestamp) -> Result<Listing<'i, 'q>, ListError>,
-) -> Result<Answer, Exit> {
+) -> Result<Answer, Trouble> {
     let built = open(whom.path())?;
     let time = now();
     let everything = PageBounds { allowed: usize::MAX, looked_at: u32::MAX };
     let page = question.with(|request| list(&built.index, request, time)?.page(0, everything));
     let page = page.map_err(|problem| match problem {
         ListError::Malformed(problem) => malformed(&problem),
-        ListError::Corrupt(problem) => fail(Exit::Runtime, &problem.to_string()),
+        ListError::Corrupt(problem) => Trouble::new(Exit::Runtime, problem.to_string()),
     })?;
     let owned = |Entity { kind, id }: Entity<'_>| EntityName { kind: kind.to_owned(), id: id.to_owned() };
     Ok(Answer {
@@ -160,9 +160,7 @@ impl Answer {
         for name in entities {
             say(&name.to_string());
         }
-        if entities.is_empty() {
-            note("none; `explain` says why, for any one of them");
-        }
+        // Not among the names, which a program may read line by line.
         if *undetermined > 0 {
             note(&format!("{undetermined} more are denied only because a value is missing; `explain` names it"));
         }

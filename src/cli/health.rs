@@ -30,7 +30,7 @@ pub(super) fn health(arguments: &HealthArguments) -> Exit {
     });
     let status = match asked {
         Ok(status) => status,
-        Err(exit) => return exit,
+        Err(trouble) => return trouble.tell(arguments.json),
     };
     if arguments.json {
         say_json(&json!({"service": arguments.service, "status": status.as_str_name()}));

@@ -11,7 +11,7 @@ use super::Exit;
 use super::answer::code;
 use super::check::malformed;
 use super::entities;
-use super::output::{say, say_json};
+use super::output::{Trouble, say, say_json};
 use super::question::{Details, Question, entity};
 use super::snapshot::{Whom, now, open};
 use super::wire::{connect, list_actions_request, refused};
@@ -46,7 +46,7 @@ struct ActionsArguments {
     /// Print the denied actions too, with the reason
     #[arg(long)]
     all: bool,
-    /// Print one JSON array
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -69,15 +69,12 @@ pub(super) fn list(arguments: &ListArguments) -> Exit {
 fn list_actions(arguments: &ActionsArguments) -> Exit {
     let listed = match actions(arguments) {
         Ok(listed) => listed,
-        Err(exit) => return exit,
+        Err(trouble) => return trouble.tell(arguments.json),
     };
     let shown = listed.iter().filter(|one| one.allowed || arguments.all);
     if arguments.json {
-        say_json(
-            &shown
-                .map(|one| json!({"action": one.action, "allowed": one.allowed, "reason": one.reason}))
-                .collect::<Json>(),
-        );
+        let one = |one: &Listed| json!({"action": one.action, "allowed": one.allowed, "reason": one.reason});
+        say_json(&json!({"actions": shown.map(one).collect::<Json>()}));
     } else if arguments.all {
         shown.for_each(|one| {
             say(&format!("{:<24} {} {}", one.action, if one.allowed { "ALLOW" } else { "DENY " }, one.reason));
@@ -88,7 +85,7 @@ fn list_actions(arguments: &ActionsArguments) -> Exit {
     Exit::Yes
 }
 
-fn actions(arguments: &ActionsArguments) -> Result<Vec<Listed>, Exit> {
+fn actions(arguments: &ActionsArguments) -> Result<Vec<Listed>, Trouble> {
     let ActionsArguments { subject, resource, details, .. } = arguments;
     let question = Question { subject, action: "", resource, details };
     if let Some(address) = &arguments.whom.server {

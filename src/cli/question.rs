@@ -5,7 +5,7 @@ use clap::Args;
 use crate::model::{Entity, EntityName, Request, Value};
 
 use super::Exit;
-use super::output::fail;
+use super::output::Trouble;
 use super::value::OwnedValue;
 
 /// What the caller says besides subject, action and resource.
@@ -34,14 +34,14 @@ struct Property {
 
 impl Details {
     /// Refuses what a list cannot say, because it asks about many at once.
-    pub(super) fn refuse(&self, owner: &str, why: &str) -> Result<(), Exit> {
+    pub(super) fn refuse(&self, owner: &str, why: &str) -> Result<(), Trouble> {
         let unwanted = self.properties.iter().find(|property| property.owner == owner);
         match (unwanted, &self.parent) {
             (Some(property), _) => {
-                Err(fail(Exit::Usage, &format!("`{owner}.{}` cannot be given: {why}", property.name)))
+                Err(Trouble::new(Exit::Usage, format!("`{owner}.{}` cannot be given: {why}", property.name)))
             }
             (None, Some(_)) if owner == "resource" => {
-                Err(fail(Exit::Usage, &format!("`--parent` cannot be given: {why}")))
+                Err(Trouble::new(Exit::Usage, format!("`--parent` cannot be given: {why}")))
             }
             (None, _) => Ok(()),
         }

@@ -68,7 +68,7 @@ pub(super) fn serve(arguments: &ServeArguments) -> Exit {
 pub(super) fn ended(end: Result<ExitReason, AppError>) -> Exit {
     match end {
         Ok(ExitReason::Stopped { .. }) => Exit::Yes,
-        Ok(reason @ ExitReason::FailedFast(_)) => fail(Exit::BadPolicy, &reason.to_string()),
+        Ok(ExitReason::FailedFast(report)) => fail(Exit::BadPolicy, &format!("the first load was refused\n\n{report}")),
         Ok(reason @ ExitReason::Died(_)) => fail(Exit::Runtime, &reason.to_string()),
         Err(problem @ (AppError::Log(_) | AppError::NoSource)) => fail(Exit::BadConfig, &problem.to_string()),
         Err(problem) => fail(Exit::Runtime, &problem.to_string()),

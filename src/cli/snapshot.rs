@@ -11,7 +11,7 @@ use crate::model::Timestamp;
 use crate::snapshot::{MAX_SOURCE_BYTES, read};
 
 use super::Exit;
-use super::output::fail;
+use super::output::{Trouble, count};
 
 /// Whom to ask.
 #[derive(Debug, Args)]
@@ -32,12 +32,13 @@ impl Whom {
     }
 }
 
-/// Reads and builds a snapshot; what is wrong with it is printed.
-pub(super) fn open(path: &Path) -> Result<Built, Exit> {
-    let sources = read(path, MAX_SOURCE_BYTES).map_err(|problem| fail(Exit::BadPolicy, &problem.to_string()))?;
+/// Reads and builds a snapshot; what is wrong with it is the trouble.
+pub(super) fn open(path: &Path) -> Result<Built, Trouble> {
+    let sources = read(path, MAX_SOURCE_BYTES).map_err(|problem| Trouble::new(Exit::BadPolicy, problem.to_string()))?;
     build(sources).map_err(|report| {
-        let count = report.lines().len();
-        fail(Exit::BadPolicy, &format!("{} is no valid snapshot ({count} findings)\n\n{report}", path.display()))
+        let findings = count(report.lines().len(), "finding");
+        let text = format!("{} is no valid snapshot ({findings})\n\n{report}", path.display());
+        Trouble::new(Exit::BadPolicy, text)
     })
 }
 

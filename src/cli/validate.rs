@@ -10,7 +10,7 @@ use crate::model::Severity;
 use crate::snapshot::{MAX_SOURCE_BYTES, read};
 
 use super::Exit;
-use super::output::{fail, say, say_json};
+use super::output::{count, fail, say, say_json};
 use super::snapshot::hex;
 
 /// What to validate.
@@ -27,7 +27,7 @@ pub(super) struct ValidateArguments {
 pub(super) fn validate(arguments: &ValidateArguments) -> Exit {
     let sources = match read(&arguments.path, MAX_SOURCE_BYTES) {
         Ok(sources) => sources,
-        Err(problem) => return fail(Exit::BadPolicy, &problem.to_string()),
+        Err(problem) => return unreadable(arguments, &problem.to_string()),
     };
     match build(sources) {
         Ok(built) => {
@@ -50,10 +50,15 @@ pub(super) fn validate(arguments: &ValidateArguments) -> Exit {
             if !built.warnings.diagnostics.is_empty() {
                 say(&built.warnings.to_string());
             }
-            say(&format!(
-                "valid: {} types, {} roles, {} subjects, {} resources, {} bindings, {} forbids",
-                counts.types, counts.roles, counts.subjects, counts.resources, counts.bindings, counts.forbids
-            ));
+            let told = [
+                (counts.types, "type"),
+                (counts.roles, "role"),
+                (counts.subjects, "subject"),
+                (counts.resources, "resource"),
+                (counts.bindings, "binding"),
+                (counts.forbids, "forbid"),
+            ];
+            say(&format!("valid: {}", told.map(|(number, noun)| count(number, noun)).join(", ")));
             say(&format!("digest {digest}"));
             Exit::Yes
         }
@@ -64,9 +69,21 @@ pub(super) fn validate(arguments: &ValidateArguments) -> Exit {
         Err(report) => {
             say(&report.to_string());
             let errors = report.diagnostics.iter().filter(|finding| finding.severity == Severity::Error).count();
-            fail(Exit::BadPolicy, &format!("{} errors in {}", errors, arguments.path.display()))
+            fail(Exit::BadPolicy, &format!("{} in {}", count(errors, "error"), arguments.path.display()))
         }
     }
+}
+
+/// A source that cannot be read at all is one finding without a place.
+fn unreadable(arguments: &ValidateArguments, problem: &str) -> Exit {
+    if arguments.json {
+        let file = arguments.path.display().to_string();
+        let finding = json!({
+            "severity": "error", "file": file, "line": 0, "column": 0, "message": problem, "help": null,
+        });
+        say_json(&json!({"valid": false, "findings": [finding]}));
+    }
+    fail(Exit::BadPolicy, problem)
 }
 
 fn findings(report: &Report) -> Vec<Json> {

@@ -5,7 +5,7 @@ use crate::model::{Entity, Properties, Request, Value};
 use crate::service::proto::v1;
 
 use super::Exit;
-use super::output::fail;
+use super::output::Trouble;
 
 /// How long a daemon may take to answer the command line.
 const DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -14,18 +14,18 @@ const DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
 const LARGEST_PAGE: u32 = 1_000;
 
 /// Connects, or says why that is not possible.
-pub(super) fn connect(address: &str) -> Result<Blocking, Exit> {
+pub(super) fn connect(address: &str) -> Result<Blocking, Trouble> {
     Blocking::connect(address, DEADLINE).map_err(|problem| refused(&problem))
 }
 
-/// The exit code of a call that was not answered.
-pub(super) fn refused(problem: &ClientError) -> Exit {
+/// A call that was not answered.
+pub(super) fn refused(problem: &ClientError) -> Trouble {
     let exit = match problem {
         ClientError::Address { .. } | ClientError::Refused { code: tonic::Code::InvalidArgument, .. } => Exit::Usage,
         ClientError::Unreachable { .. } | ClientError::Refused { .. } => Exit::Unavailable,
         ClientError::Runtime(_) => Exit::Runtime,
     };
-    fail(exit, &problem.to_string())
+    Trouble::new(exit, problem.to_string())
 }
 
 /// A request as a message.

@@ -47,7 +47,6 @@ pub struct Consideration {
 /// # Errors
 /// As [`super::authorize`].
 pub fn explain(index: &Index, request: &Request<'_>, time: Timestamp) -> Result<Explanation, Malformed> {
-    request.check()?;
     let mut seen = Seen::default();
     let verdict = decide(index, request, time, &mut seen)?;
     let teller = Teller { index, request };

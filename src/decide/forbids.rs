@@ -20,8 +20,8 @@ pub(super) fn applicable(question: &Question<'_>, trace: &mut impl Trace) -> Res
     if index.has_targeted_forbids() {
         for holder in [NONE, question.subject] {
             named.test_all(question, holder, NONE, trace)?;
-            for scope in question.target.chain() {
-                named.test_all(question, holder, *scope, trace)?;
+            for scope in question.target.scopes(index) {
+                named.test_all(question, holder, scope?.0, trace)?;
             }
         }
     }

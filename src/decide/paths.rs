@@ -24,9 +24,10 @@ const OPEN: Outcome = Outcome { reason: Reason::Granted, undetermined: false, pr
 pub(super) fn best(question: &Question<'_>, trace: &mut impl Trace) -> Result<Verdict, Corrupt> {
     let mut search = Search { question, closed: None, open: None, second: None };
     let held = question.index.held_by(question.subject)?;
-    for scope in question.target.chain() {
-        for binding in held.at(*scope) {
-            search.binding(*scope, binding, trace)?;
+    for scope in question.target.scopes(question.index) {
+        let (scope, record) = scope?;
+        for binding in held.at(scope) {
+            search.binding((scope, record), binding, trace)?;
         }
         if search.open.is_some() && !everything(trace) {
             break;
@@ -50,11 +51,15 @@ struct Search<'s, 'q> {
 }
 
 impl Search<'_, '_> {
-    fn binding(&mut self, scope: u32, binding: &BindingRecord, trace: &mut impl Trace) -> Result<(), Corrupt> {
+    fn binding(
+        &mut self,
+        (scope, scope_record): (u32, &EntityRecord),
+        binding: &BindingRecord,
+        trace: &mut impl Trace,
+    ) -> Result<(), Corrupt> {
         let index = self.question.index;
         let role = binding.role.get();
         let rules = index.rules_on(role, self.question.permission)?;
-        let scope_record: &EntityRecord = index.record(scope)?;
         let mut given = false;
         for rule in rules.iter().filter(|rule| counts_at(rule.held_at.get(), scope_record)) {
             given = true;

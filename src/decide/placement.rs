@@ -21,8 +21,8 @@ pub(super) struct Target<'q> {
     pub(super) sent: Properties<'q>,
     /// A resource whose attributes it shares: what a copy would be.
     pub(super) like: Option<&'q Target<'q>>,
-    chain: [u32; MAX_SCOPE_DEPTH],
-    length: usize,
+    /// The nearest scope on which a role counts for it.
+    first_scope: Option<u32>,
 }
 
 impl<'q> Target<'q> {
@@ -33,59 +33,59 @@ impl<'q> Target<'q> {
         (kind, record): (u16, &TypeRecord),
         action: &PermissionRecord,
     ) -> Result<Self, Stop> {
-        if let Some(entity) = index.entity_named(kind, request.resource.id)? {
-            let target = Self::held(index, entity, request.resource_properties)?;
+        let (id, sent) = (request.resource.id, request.resource_properties);
+        if let Some(entity) = index.entity_named(kind, id)? {
             return match request.parent {
                 Some(parent) if !is_parent(index, entity, parent)? => Err(Reason::ContradictsSnapshot.into()),
-                _ => Ok(target),
+                _ => Ok(Self { kind, entity: Some(entity), id, sent, like: None, first_scope: Some(entity) }),
             };
         }
         let may_be_placed =
             action.flags.get() & permission_flags::CREATES != 0 || record.flags.get() & type_flags::OPEN != 0;
         let parent = if may_be_placed { place_under(index, record, request.parent)? } else { None };
-        match (parent, record.flags.get() & type_flags::ROOT != 0 && may_be_placed && request.parent.is_none()) {
-            (None, false) => Err(Reason::UnknownResource.into()),
-            (parent, _) => Ok(Self {
-                kind,
-                entity: None,
-                id: request.resource.id,
-                sent: request.resource_properties,
-                like: None,
-                ..Self::under(index, kind, parent)?
-            }),
+        let needs_none = record.flags.get() & type_flags::ROOT != 0 && request.parent.is_none();
+        if parent.is_none() && !(may_be_placed && needs_none) {
+            return Err(Reason::UnknownResource.into());
         }
+        Ok(Self { kind, entity: None, id, sent, like: None, first_scope: parent })
     }
 
-    /// A resource that the snapshot holds.
-    pub(super) fn held(index: &'q Index, entity: u32, sent: Properties<'q>) -> Result<Self, Corrupt> {
+    /// A resource that the snapshot holds, about which the request says nothing.
+    pub(super) fn held(index: &'q Index, entity: u32) -> Result<Self, Corrupt> {
         let record: &EntityRecord = index.record(entity)?;
-        let kind = record.kind.get();
         let id = index.text(record.id.get())?;
-        Ok(Self { entity: Some(entity), id, sent, ..Self::under(index, kind, Some(entity))? })
+        Ok(Self { kind: record.kind.get(), entity: Some(entity), id, sent: &[], like: None, first_scope: Some(entity) })
     }
 
     /// A new resource under an entity, with the attributes of another.
-    pub(super) fn proposed_like(index: &'q Index, like: &'q Target<'q>, parent: u32) -> Result<Self, Corrupt> {
-        Ok(Self { like: Some(like), ..Self::under(index, like.kind, Some(parent))? })
+    pub(super) fn proposed_like(like: &'q Target<'q>, parent: u32) -> Self {
+        Self { kind: like.kind, entity: None, id: "", sent: &[], like: Some(like), first_scope: Some(parent) }
     }
 
     /// The scopes on which a role counts for this resource, nearest first: itself if it is held, then its ancestors.
-    pub(super) fn chain(&self) -> &[u32] {
-        self.chain.get(..self.length).unwrap_or_default()
+    pub(super) fn scopes(&self, index: &'q Index) -> Scopes<'q> {
+        Scopes { index, next: self.first_scope, left: MAX_SCOPE_DEPTH }
     }
+}
 
-    fn under(index: &'q Index, kind: u16, first: Option<u32>) -> Result<Self, Corrupt> {
-        let mut chain = [0; MAX_SCOPE_DEPTH];
-        let mut length = 0;
-        let mut next = first;
-        while let Some(entity) = next {
-            // A chain that does not end within the cap was refused at load: it can only be a damaged snapshot.
-            *chain.get_mut(length).ok_or(Corrupt)? = entity;
-            length += 1;
-            let record: &EntityRecord = index.record(entity)?;
-            next = optional(record.parent);
-        }
-        Ok(Self { kind, entity: None, id: "", sent: &[], like: None, chain, length })
+/// A walk upwards.
+pub(super) struct Scopes<'i> {
+    index: &'i Index,
+    next: Option<u32>,
+    left: usize,
+}
+
+impl<'i> Iterator for Scopes<'i> {
+    type Item = Result<(u32, &'i EntityRecord), Corrupt>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let scope = self.next.take()?;
+        // A chain that does not end within the cap was refused at load: it can only be a damaged snapshot.
+        let Some(left) = self.left.checked_sub(1) else { return Some(Err(Corrupt)) };
+        self.left = left;
+        let record = self.index.record::<EntityRecord>(scope);
+        self.next = record.ok().and_then(|record| optional(record.parent));
+        Some(record.map(|record| (scope, record)))
     }
 }
 

@@ -93,11 +93,10 @@ impl<'q> Question<'q> {
 
     /// The nearest ancestor of a type; the resource itself is none.
     fn ancestor(&self, kind: u16) -> Result<Option<u32>, Corrupt> {
-        let above = self.target.chain().iter().skip(usize::from(self.target.entity.is_some()));
-        for entity in above {
-            let record: &EntityRecord = self.index.record(*entity)?;
+        for scope in self.target.scopes(self.index).skip(usize::from(self.target.entity.is_some())) {
+            let (entity, record) = scope?;
             if record.kind.get() == kind {
-                return Ok(Some(*entity));
+                return Ok(Some(entity));
             }
         }
         Ok(None)

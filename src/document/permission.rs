@@ -41,7 +41,6 @@ documents! {
         except = "except": Option<Names>,
         actions = "actions": Option<ActionNames>,
         operations = "operations": Option<Names>,
-        held_at = "held_at": Option<SomeNames>,
     }
 
     /// A ceiling (`only`) or a gate (`only_when`).
@@ -206,8 +205,8 @@ impl Turn for MayDoc {
     type Noun = Rule;
 
     fn turn(self, at: Position, sink: &mut Sink<'_>) -> Option<Rule> {
-        let Self { on, except, actions, operations, held_at } = self;
-        RuleDoc { on, except, actions, operations, held_at, when: None }.turn(at, sink)
+        let Self { on, except, actions, operations } = self;
+        RuleDoc { on, except, actions, operations, held_at: None, when: None }.turn(at, sink)
     }
 }
 

@@ -86,6 +86,14 @@ impl Request<'_> {
         if let Some(parent) = self.parent {
             check_entity("resource.parent", parent)?;
         }
+        self.check_properties()
+    }
+
+    /// Checks the properties alone.
+    ///
+    /// # Errors
+    /// As [`Request::check`], of a property.
+    pub fn check_properties(&self) -> Result<(), Malformed> {
         check_properties("subject.properties", self.subject_properties)?;
         check_properties("action.properties", self.action_properties)?;
         check_properties("resource.properties", self.resource_properties)?;

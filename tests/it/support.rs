@@ -3,4 +3,6 @@
 pub(crate) mod cases;
 pub(crate) mod daemon;
 pub(crate) mod question;
+pub(crate) mod served;
 pub(crate) mod translate;
+pub(crate) mod wire;

@@ -109,8 +109,7 @@ impl<'t> Parser<'t> {
             ));
         }
         if let Some(token) = self.accept("!") {
-            self.truth(depth + 1)?;
-            return self.push(Operation::Not, None, None, token);
+            return self.negation(token, depth);
         }
         if self.accept("(").is_some() {
             self.either(depth + 1)?;
@@ -124,6 +123,18 @@ impl<'t> Parser<'t> {
             };
         }
         self.comparison()
+    }
+
+    /// `!` binds tighter than a comparison: `!a == b` would negate `a`, which is not what it looks like.
+    fn negation(&mut self, token: &'t Token, depth: usize) -> Result<(), Mistake> {
+        let grouped = self.peek().is_some_and(|next| matches!(next.kind, TokenKind::Symbol("(" | "!")));
+        self.truth(depth + 1)?;
+        let compares = |step: &Step| comparison_named(step.operation);
+        match self.steps.last().filter(|step| !grouped && compares(step)) {
+            None => self.push(Operation::Not, None, None, token),
+            Some(step) => Err(Mistake::new(step.offset, step.length, "`!` would negate only the value before this")
+                .help("write `!(a == b)`, or `a != b`")),
+        }
     }
 
     fn comparison(&mut self) -> Result<(), Mistake> {
@@ -334,6 +345,20 @@ fn too_large(offset: usize) -> Mistake {
     Mistake::new(offset, 1, format!("a condition has at most {MOST_STEPS} comparisons, joins and list items"))
 }
 
+/// Whether an operation is written between two values.
+fn comparison_named(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Equal
+            | Operation::NotEqual
+            | Operation::Less
+            | Operation::LessOrEqual
+            | Operation::Greater
+            | Operation::GreaterOrEqual
+            | Operation::In
+    )
+}
+
 fn comparison(token: &Token) -> Option<Operation> {
     match &token.kind {
         TokenKind::Symbol("==") => Some(Operation::Equal),
@@ -393,6 +418,8 @@ mod tests {
             "a[0]",
             "a.b.exists(x, x)",
             "-a.b == 1",
+            "!a.b == c.d",
+            "!a.b in [1]",
         ] {
             let parsed = parse(text);
             assert!(parsed.is_err(), "{text}: {parsed:?}");

@@ -8,6 +8,7 @@ use sidegate::document::{self, Built, Source};
 use sidegate::model::{Decision, EntityName, Timestamp};
 
 use super::question::Question;
+use super::served::Socket;
 use super::translate::FactsText;
 
 /// Something that holds a snapshot and answers from it.
@@ -126,13 +127,15 @@ fn whole(page: Result<Page<'_>, ListError>) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-fn policy(pack: &Path) -> Source {
+/// The pack's policy.
+pub(crate) fn policy(pack: &Path) -> Source {
     let path = pack.join("policy.yaml");
     let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     Source { name: "policy.yaml".to_owned(), bytes }
 }
 
-fn source(name: &str, text: &str) -> Source {
+/// A file of a source.
+pub(crate) fn source(name: &str, text: &str) -> Source {
     Source { name: name.to_owned(), bytes: text.as_bytes().to_vec() }
 }
 
@@ -143,6 +146,5 @@ pub(crate) fn packs() -> PathBuf {
 
 /// The doors that every case goes through.
 pub(crate) fn doors() -> Vec<Box<dyn Door>> {
-    // The daemon's door joins here.
-    vec![Box::new(Engine::default())]
+    vec![Box::new(Engine::default()), Box::new(Socket::default())]
 }

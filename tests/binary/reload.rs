@@ -1,0 +1,116 @@
+//! A source that changes under a serving daemon: what is good is served at once, what is bad never.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use sidegate::service::proto::health_v1::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::support::{Daemon, LIMIT, POLICY, ana_may, block_on, good, half_written, question, until};
+
+const REJECTED: &str = "sidegate_reloads_total{result=\"rejected\"}";
+
+#[test]
+fn a_bad_source_later_leaves_the_last_good_snapshot() {
+    let daemon = Daemon::start(&good()).ready();
+    let client = daemon.client();
+    let digest = || client.call(|client| client.authorize(question("ana", "access"))).unwrap().snapshot.unwrap().digest;
+    let live = digest();
+    let half = half_written();
+    let bad = [
+        ("a mistake", Some("sidegate: 1\nrolls: {}\n")),
+        ("empty", Some("")),
+        ("half-written", Some(&half)),
+        ("removed", None),
+        ("no YAML", Some("\0\u{1}{[")),
+    ];
+    for (number, (what, text)) in (1..).zip(bad) {
+        match text {
+            Some(text) => daemon.write(text),
+            None => fs::remove_file(daemon.source()).unwrap(),
+        }
+        until(what, || {
+            daemon.metric(REJECTED) >= number && daemon.log("the source was refused").len() as u64 >= number
+        });
+        assert!(ana_may(&client), "{what}");
+        assert_eq!(digest(), live, "{what}");
+        assert_eq!(client.call(|client| client.health("")).unwrap(), ServingStatus::Serving, "{what}");
+        assert_eq!(daemon.get("/readyz").0, 200, "{what}");
+    }
+    let told = daemon.log("the source was refused")[0].to_string();
+    assert!(told.contains("policy.yaml:2:1") && told.contains("^^^^^"), "{told}");
+    daemon.write(POLICY);
+    until("the mended source is live", || !ana_may(&client));
+}
+
+#[test]
+fn health_does_not_flap_on_a_bad_source() {
+    let daemon = Daemon::start(&good()).ready();
+    block_on(async {
+        let mut health = HealthClient::connect(format!("http://{}", daemon.data)).await.unwrap();
+        let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+        let mut next = async || watch.message().await.unwrap().map(|news| news.status());
+        let mut status = next().await;
+        while status == Some(ServingStatus::NotServing) {
+            // Health follows the snapshot a moment later.
+            status = next().await;
+        }
+        assert_eq!(status, Some(ServingStatus::Serving));
+        for number in 1..=3 {
+            daemon.write(&format!("sidegate: 1\nrolls: {{}} # {number}\n"));
+            until("it is refused", || daemon.metric(REJECTED) >= number);
+        }
+        daemon.process.signal(Signal::TERM);
+        assert_eq!(next().await, Some(ServingStatus::NotServing), "the first news since is the end");
+        assert_eq!(next().await, None);
+    });
+    assert_eq!(daemon.process.end().code, Some(0));
+}
+
+#[test]
+fn a_hangup_reads_the_source_again() {
+    let daemon = Daemon::start(&good()).ready();
+    let unchanged = "sidegate_reloads_total{result=\"unchanged\"}";
+    for number in 1..=3 {
+        daemon.process.signal(Signal::HUP);
+        until("it was read again", || daemon.metric(unchanged) >= number);
+    }
+    assert!(ana_may(&daemon.client()));
+}
+
+#[test]
+fn a_swap_of_a_kubernetes_volume_is_served_every_time() {
+    let volume = tempfile::tempdir().unwrap();
+    let root = volume.path().to_owned();
+    // What a kubelet does: a new directory, a link to it renamed into place, the old directory removed.
+    let swap = |number: usize, text: &str| {
+        let version = format!("..v{number}");
+        fs::create_dir(root.join(&version)).unwrap();
+        fs::write(root.join(&version).join("policy.yaml"), text).unwrap();
+        symlink(&version, root.join("..data_tmp")).unwrap();
+        fs::rename(root.join("..data_tmp"), root.join("..data")).unwrap();
+        if let Some(before) = number.checked_sub(1) {
+            fs::remove_dir_all(root.join(format!("..v{before}"))).unwrap();
+        }
+    };
+    swap(0, &good());
+    symlink("..data/policy.yaml", root.join("policy.yaml")).unwrap();
+    let daemon = Daemon::serve(volume, &root, &[]).ready();
+    let client = daemon.client();
+    let mut slowest = Duration::ZERO;
+    for number in 1..=20 {
+        let allowed = number % 2 == 0;
+        let text = if allowed { good() } else { POLICY.to_owned() };
+        swap(number, &text);
+        let begun = Instant::now();
+        until("the swap is served", || ana_may(&client) == allowed);
+        slowest = slowest.max(begun.elapsed());
+    }
+    // The bound is 2 s (the poll, should every event be lost); a busy machine may be later, never too late.
+    println!("20 swaps of a volume, the slowest served after {slowest:?}");
+    assert!(slowest < LIMIT);
+    assert_eq!(daemon.metric(REJECTED), 0, "never half of a swap");
+}
