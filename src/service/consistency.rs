@@ -46,7 +46,9 @@ pub(super) async fn ask<R>(
         Err(refusal @ Refusal::NotYet(_)) => refusal,
         settled => return settled,
     };
-    let end = Instant::now() + deadline(metadata).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
+    // A tenth is left for the answer: a caller should hear what is wrong, not its own timeout.
+    let given = deadline(metadata).map_or(LONGEST_WAIT, |deadline| deadline - deadline / 10);
+    let end = Instant::now() + given.min(LONGEST_WAIT);
     let mut changes = pdp.store().subscribe();
     loop {
         // After subscribing: a change before it is not told of.
