@@ -63,7 +63,7 @@ pub fn compile(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     };
     let roles = Roles::resolve(policy, facts, &mut lowering, &mut conditions, &mut findings);
     let forbids = Forbids::resolve(policy, facts, &mut lowering, &mut conditions, &mut findings);
-    let holdings = Holdings::resolve(&schema, &entities, &roles, facts, &mut findings);
+    let holdings = Holdings::resolve(&schema, &entities, &roles, policy, facts, &mut findings);
     let warnings = findings.finish()?;
     tables.write_schema(&schema, &literals, &defaults, policy.strict_properties);
     tables.write_conditions(&conditions);

@@ -10,6 +10,7 @@
 mod condition;
 mod explain;
 mod forbids;
+mod levels;
 mod list;
 mod paths;
 mod placement;

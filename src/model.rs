@@ -17,8 +17,9 @@ pub use facts::{
     TermOperator, TermScope,
 };
 pub use policy::{
-    Action, Also, AlsoTarget, Attribute, Class, Forbid, Grants, Limit, LimitKind, Operation, Parameter, Policy, Role,
-    RoleTemplate, Rule, SubjectType, Supplier, TemplateConditions, Type, ValueType,
+    Action, Also, AlsoTarget, Attribute, Class, Exclusive, Forbid, GovernedBy, Grants, Limit, LimitKind, Operation,
+    Parameter, Policy, Role, RoleLevels, RoleTemplate, Rule, SubjectType, Supplier, TemplateConditions, Type,
+    ValueType,
 };
 pub(crate) use request::name_problem;
 pub use request::{Entity, MAX_ID_BYTES, Malformed, Properties, Request};

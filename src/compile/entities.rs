@@ -81,6 +81,11 @@ impl<'f> Entities<'f> {
         self.list.get(usize::try_from(number).ok()?)
     }
 
+    /// An entity's name, `type/id`.
+    pub(super) fn name(&self, schema: &Schema<'_>, number: u32) -> String {
+        self.info(number).map_or_else(|| "?".to_owned(), |info| format!("{}/{}", schema.type_name(info.kind), info.id))
+    }
+
     /// A resource and everything above it, nearest first.
     pub(super) fn chain(&self, from: u32) -> impl Iterator<Item = u32> + '_ {
         let above = |number: &u32| self.info(*number).map(|info| info.parent).filter(|parent| *parent != NONE);

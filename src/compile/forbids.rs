@@ -77,7 +77,7 @@ impl Forbids {
                 lowering.condition(text, &permissions, conditions, findings)
             }
         };
-        let terms = intern_terms(&forbid.lifetime, 0, &mut self.terms);
+        let terms = intern_terms(&forbid.lifetime, 0, NONE, &mut self.terms);
         let mut guarded: Vec<(u32, u32)> = programs.into_iter().zip(permissions).collect();
         guarded.sort_unstable();
         for group in guarded.chunk_by(|a, b| a.0 == b.0) {
@@ -111,7 +111,7 @@ impl Forbids {
     }
 
     fn lifetime(&mut self, lifetime: &Lifetime) -> u32 {
-        intern_terms(lifetime, 0, &mut self.terms)
+        intern_terms(lifetime, 0, NONE, &mut self.terms)
     }
 
     /// The records that bind somebody or hold somewhere, in look-up order.

@@ -1,6 +1,9 @@
 //! Bindings: who holds which role where, checked and put in the order in which a decision looks them up.
 
-use crate::model::{Binding, Facts, Lifetime};
+mod exclusive;
+mod levels;
+
+use crate::model::{Binding, Facts, Lifetime, Policy, Position};
 
 use super::entities::Entities;
 use super::findings::Findings;
@@ -12,8 +15,10 @@ use super::schema::Schema;
 /// The bindings of a snapshot.
 #[derive(Debug)]
 pub(super) struct Holdings {
-    /// By subject, then scope, then role.
-    pub(super) list: Vec<(u32, BindingRecord)>,
+    /// By subject, then scope, then role; each with where it was written.
+    pub(super) list: Vec<(u32, BindingRecord, Position)>,
+    /// Sets of levels, each as long as two governor trees.
+    pub(super) level_sets: Runs<u8>,
     /// Lifetimes and switches, still numbered from 0.
     pub(super) terms: Runs<TermsRecord>,
 }
@@ -24,20 +29,25 @@ impl Holdings {
         schema: &Schema<'_>,
         entities: &Entities<'_>,
         roles: &Roles<'_>,
+        policy: &Policy,
         facts: &Facts,
         findings: &mut Findings,
     ) -> Self {
         let mut terms = Runs::default();
+        let mut level_sets = Runs::default();
         let mut list = Vec::with_capacity(facts.bindings.len());
         for binding in &facts.bindings {
             let Some((subject, scope, role)) = check(binding, schema, entities, roles, findings) else { continue };
             let flags = if binding.disabled { terms_flags::DISABLED } else { 0 };
-            let terms = intern_terms(&binding.lifetime, flags, &mut terms);
-            list.push((subject, BindingRecord { scope: scope.into(), role: role.into(), terms: terms.into() }));
+            let levels = levels::of_binding(binding, roles.info(role), schema, &mut level_sets, findings);
+            let terms = intern_terms(&binding.lifetime, flags, levels, &mut terms);
+            let record = BindingRecord { scope: scope.into(), role: role.into(), terms: terms.into() };
+            list.push((subject, record, binding.position));
         }
-        list.sort_by_key(|(subject, record)| (*subject, record.scope.get(), record.role.get(), record.terms.get()));
-        list.dedup();
-        Self { list, terms }
+        list.sort_by_key(|(subject, record, _)| (*subject, record.scope.get(), record.role.get(), record.terms.get()));
+        list.dedup_by(|later, earlier| (later.0, later.1) == (earlier.0, earlier.1));
+        exclusive::check(policy, &list, schema, entities, roles, findings);
+        Self { list, level_sets, terms }
     }
 }
 
@@ -80,9 +90,9 @@ fn check(
     (findings.errors() == before).then_some((holder, scope, number))
 }
 
-/// The number of a lifetime with its switches, [`NONE`] for "always and enabled".
-pub(super) fn intern_terms(lifetime: &Lifetime, flags: u32, terms: &mut Runs<TermsRecord>) -> u32 {
-    if lifetime.is_always() && flags == 0 {
+/// The number of a lifetime with its switches and levels, [`NONE`] for "always, enabled and lowest".
+pub(super) fn intern_terms(lifetime: &Lifetime, flags: u32, levels: u32, terms: &mut Runs<TermsRecord>) -> u32 {
+    if lifetime.is_always() && flags == 0 && levels == NONE {
         return NONE;
     }
     let begins = lifetime.not_before.map_or(0, |_| terms_flags::BEGINS);
@@ -93,6 +103,7 @@ pub(super) fn intern_terms(lifetime: &Lifetime, flags: u32, terms: &mut Runs<Ter
         not_before_nanos: lifetime.not_before.map_or(0, crate::model::Timestamp::nanos).into(),
         expires_nanos: lifetime.expires.map_or(0, crate::model::Timestamp::nanos).into(),
         flags: (flags | begins | ends).into(),
+        levels: levels.into(),
     };
     terms.intern(vec![record]).0
 }

@@ -72,6 +72,13 @@ pub enum Section {
     GeneralForbids,
     /// [`TargetedForbidRecord`]s by holder, then scope, then forbid.
     TargetedForbids,
+    /// [`U32`]s: the names of the levels, lowest first.
+    Levels,
+    /// [`U32`]s: the paths of the governors, in path order, so that a parent stands before its children.
+    Governors,
+    /// Bytes: for each set of levels, one per governor without overrides, then one per governor with them; equal sets are
+    /// stored once.
+    LevelSets,
     /// Bitmaps over permissions, each as long as there are permissions, rounded up to bytes; equal ones are stored once.
     PermissionSets,
 }
@@ -129,6 +136,8 @@ pub enum NameKind {
     Attribute,
     /// A parameter, owned by its permission.
     Parameter,
+    /// A governor's path; no owner.
+    Governor,
 }
 
 /// One name.
@@ -254,14 +263,26 @@ pub enum ValueKind {
     Reference,
     /// Several values.
     List,
+    /// The path of a governor.
+    Governor,
 }
 
 impl ValueKind {
     /// The kind of a byte.
     pub fn from_code(code: u8) -> Option<Self> {
-        [Self::Absent, Self::Bool, Self::Int, Self::String, Self::Enum, Self::Timestamp, Self::Reference, Self::List]
-            .into_iter()
-            .find(|kind| *kind as u8 == code)
+        [
+            Self::Absent,
+            Self::Bool,
+            Self::Int,
+            Self::String,
+            Self::Enum,
+            Self::Timestamp,
+            Self::Reference,
+            Self::List,
+            Self::Governor,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u8 == code)
     }
 }
 
@@ -281,6 +302,14 @@ pub struct PermissionRecord {
     pub parameters_end: U32,
     /// The second decision it needs, or [`NONE`].
     pub also: U32,
+    /// The level it needs; 0, the lowest, needs nothing.
+    pub level: u8,
+    /// [`governor_source`].
+    pub governor_source: u8,
+    /// Nothing.
+    pub reserved: U16,
+    /// The governor, or the attribute that names it.
+    pub governor: U32,
     /// First of the forbids that bind everybody everywhere.
     pub forbids: U32,
     /// Behind the last of them.
@@ -291,6 +320,16 @@ pub struct PermissionRecord {
 pub mod permission_flags {
     /// It may be asked of a resource that does not exist yet.
     pub const CREATES: u16 = 1;
+}
+
+/// Where a permission's governor comes from.
+pub mod governor_source {
+    /// There is none: no level suffices.
+    pub const NOTHING: u8 = 0;
+    /// It is the same for every instance.
+    pub const NODE: u8 = 1;
+    /// An attribute of the resource names it.
+    pub const ATTRIBUTE: u8 = 2;
 }
 
 /// A parameter of an action: a reference to an entity.
@@ -505,6 +544,22 @@ pub struct RoleRecord {
     pub rules_end: U32,
     /// The scope that defines it, or [`NONE`] for a built-in role.
     pub definer: U32,
+    /// [`role_levels`].
+    pub levels: u8,
+    /// The level on every governor, where that is the same.
+    pub level: u8,
+    /// Nothing.
+    pub reserved: U16,
+}
+
+/// Where a role's levels come from.
+pub mod role_levels {
+    /// It has the lowest everywhere.
+    pub const LOWEST: u8 = 0;
+    /// Each binding has its own.
+    pub const PER_BINDING: u8 = 1;
+    /// It has one level everywhere.
+    pub const ALL: u8 = 2;
 }
 
 /// One permission that a role gives.
@@ -601,6 +656,8 @@ pub struct TermsRecord {
     pub expires_nanos: U32,
     /// [`terms_flags`].
     pub flags: U32,
+    /// The set of levels, or [`NONE`] for the lowest everywhere.
+    pub levels: U32,
 }
 
 /// Flags of terms.

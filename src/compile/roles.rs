@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Facts, Policy, Role, Spanned};
+use crate::model::{Facts, Policy, Role, RoleLevels, Spanned};
 
 use super::condition::{Conditions, Lowering};
 use super::entities::Entities;
 use super::findings::Findings;
 use super::intern::Runs;
-use super::layout::{ANY_TYPE, LimitRecord, NONE, RuleRecord};
+use super::layout::{ANY_TYPE, LimitRecord, NONE, RuleRecord, role_levels};
 use super::limits::{Limits, limits_of};
 use super::schema::OperationsOf;
 use super::templates;
@@ -37,6 +37,8 @@ pub(super) struct RoleInfo<'p> {
     pub(super) at: Vec<u16>,
     /// The subject types that may hold it.
     pub(super) holders: Vec<u16>,
+    /// Where its levels come from: [`role_levels`], and the level that is the same everywhere.
+    pub(super) levels: (u8, u8),
     /// By permission.
     pub(super) rules: Vec<RuleRecord>,
 }
@@ -131,10 +133,25 @@ fn built_in<'p>(
             definer: None,
             at: lowering.schema.scope_types(&role.at, &label, findings),
             holders: lowering.schema.subject_types(&role.holders, &label, findings),
+            levels: levels_of(role, lowering, findings),
             rules: records(rules, limits),
         });
     }
     list
+}
+
+fn levels_of(role: &Role, lowering: &Lowering<'_, '_>, findings: &mut Findings) -> (u8, u8) {
+    match &role.levels {
+        None => (role_levels::LOWEST, 0),
+        Some(RoleLevels::PerBinding) => (role_levels::PER_BINDING, 0),
+        Some(RoleLevels::All(name)) => {
+            let level = lowering.schema.level(&name.value);
+            if level.is_none() {
+                findings.error(name.at, format!("role `{}`: `{}` is no level", role.name.value, name.value));
+            }
+            (role_levels::ALL, level.unwrap_or(0))
+        }
+    }
 }
 
 /// What a role's own `allow` gives.

@@ -1,6 +1,7 @@
 //! The vocabulary: types, attributes, actions, operations and classes, resolved and numbered in name order.
 
 mod attributes;
+mod levels;
 mod permissions;
 mod select;
 mod types;
@@ -29,6 +30,30 @@ pub(super) struct Schema<'p> {
     permission_numbers: HashMap<(u16, &'p str), u32>,
     classes: HashMap<&'p str, Vec<u16>>,
     operations: HashMap<&'p str, u32>,
+    /// The ladder, lowest first.
+    pub(super) levels: Vec<&'p str>,
+    /// Governors by path.
+    pub(super) governors: Vec<GovernorInfo<'p>>,
+}
+
+/// What levels are set on.
+#[derive(Debug)]
+pub(super) struct GovernorInfo<'p> {
+    /// Its path.
+    pub(super) path: &'p str,
+    /// The governor above it.
+    pub(super) parent: Option<usize>,
+}
+
+/// Where a permission's governor comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GovernorSource {
+    /// Nowhere.
+    Nothing,
+    /// Always this one.
+    Node(u32),
+    /// What this attribute of the resource says.
+    Attribute(u32),
 }
 
 /// A type.
@@ -81,6 +106,10 @@ pub(super) struct PermissionInfo<'p> {
     pub(super) operation: Option<u32>,
     /// The type whose rules on operations govern it.
     pub(super) governor: u16,
+    /// The level that it needs: a step of the ladder.
+    pub(super) level: u8,
+    /// What that level is read on.
+    pub(super) level_governor: GovernorSource,
     /// The types that its parameters refer to.
     pub(super) parameters: Vec<u16>,
     /// The second decision it needs: parameter, permission, whether it is a new resource under the parameter's entity.
@@ -100,7 +129,10 @@ impl<'p> Schema<'p> {
             permission_numbers: HashMap::new(),
             classes: HashMap::new(),
             operations: HashMap::new(),
+            levels: Vec::new(),
+            governors: Vec::new(),
         };
+        levels::resolve(policy, &mut schema, findings);
         schema.classes = types::classes(policy, &schema, findings);
         schema.attributes = attributes::resolve(policy, &schema, findings);
         schema.attribute_numbers = schema
@@ -110,6 +142,7 @@ impl<'p> Schema<'p> {
             .map(|(attribute, number)| ((attribute.owner, attribute.declared.name.value.as_str()), number))
             .collect();
         permissions::resolve(policy, &mut schema, findings);
+        levels::of_permissions(policy, &mut schema, findings);
         schema
     }
 

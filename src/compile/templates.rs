@@ -7,7 +7,7 @@ use crate::model::{DefinedRole, DefinedRule, Facts, Grants, Policy, RoleTemplate
 use super::condition::{Conditions, Lowering, TermOwner, condition_of_terms};
 use super::findings::Findings;
 use super::intern::Runs;
-use super::layout::{ANY_TYPE, NONE};
+use super::layout::{ANY_TYPE, NONE, role_levels};
 use super::roles::{FlatRule, RoleInfo, records};
 use super::schema::OperationsOf;
 
@@ -57,6 +57,7 @@ pub(super) fn defined<'p>(
             definer: Some(definer),
             at: bounds.at.clone(),
             holders: bounds.holders.clone(),
+            levels: (role_levels::LOWEST, 0),
             // No limits: everything a template would limit is not in its `may`.
             rules: records(rules, &mut Runs::default()),
         });

@@ -105,6 +105,10 @@ impl Reading<'_, '_> {
             (Kind::Enum(values), Literal::String(text)) => {
                 Err(format!("is `{text}`, which is not one of {}", names(values)))
             }
+            (Kind::Governor, Literal::String(text)) if self.schema.governor(text).is_some() => {
+                self.text(ValueKind::Governor, text)
+            }
+            (Kind::Governor, Literal::String(text)) => Err(format!("is `{text}`, which is no governor")),
             (Kind::Timestamp, Literal::String(text)) => match Timestamp::parse(text) {
                 Some(time) => Ok(value(ValueKind::Timestamp, time.nanos(), time.seconds())),
                 None => Err(format!("is `{text}`, which is no RFC 3339 time such as 2026-01-31T09:00:00Z")),
@@ -173,6 +177,7 @@ pub(super) fn describe(schema: &Schema<'_>, kind: &Kind<'_>) -> String {
         Kind::String => "a string".to_owned(),
         Kind::Enum(values) => format!("one of {}", names(values)),
         Kind::Timestamp => "a timestamp".to_owned(),
+        Kind::Governor => "the path of a governor".to_owned(),
         Kind::Reference(SUBJECT_TYPES) => "a subject".to_owned(),
         Kind::Reference(target) => format!("a `{}`", schema.type_name(*target)),
         Kind::List(item) => format!("a list, each item {}", describe(schema, item)),

@@ -13,11 +13,11 @@ use super::intern::{Runs, Strings, number};
 use super::layout::{
     AlsoRecord, AttributeRecord, EntityRecord, HeaderRecord, MAGIC, NONE, NameKind, NameSlot, ParameterRecord,
     PermissionRecord, RoleRecord, SECTIONS, Section, SectionRecord, SupplierCode, TermsRecord, TypeRecord, VERSION,
-    ValueKind, also_mode, attribute_flags, entity_hash, header_flags, name_hash, parameter_flags, permission_flags,
-    type_flags,
+    ValueKind, also_mode, attribute_flags, entity_hash, governor_source, header_flags, name_hash, parameter_flags,
+    permission_flags, type_flags,
 };
 use super::roles::Roles;
-use super::schema::{AttributeInfo, Kind, PermissionInfo, Schema, TypeSort};
+use super::schema::{AttributeInfo, GovernorSource, Kind, PermissionInfo, Schema, TypeSort};
 use super::slots::{Slots, fill};
 use super::values::{Literals, value};
 
@@ -71,6 +71,7 @@ impl Tables {
     pub(super) fn write_schema(&mut self, schema: &Schema<'_>, literals: &Literals, defaults: &[u32], strict: bool) {
         self.flags = if strict { header_flags::STRICT_PROPERTIES } else { 0 };
         self.write_types(schema);
+        self.write_levels(schema);
         let mut literals = literals.records.clone();
         for ((info, default), number) in schema.attributes.iter().zip(defaults).zip(0..) {
             let record = self.attribute(info, number, *default, &mut literals);
@@ -112,6 +113,17 @@ impl Tables {
                 self.push(Section::Parents, &U32::new(u32::from(*parent)));
             }
             parents = parents_end;
+        }
+    }
+
+    fn write_levels(&mut self, schema: &Schema<'_>) {
+        for level in &schema.levels {
+            let name = U32::new(self.strings.intern(level));
+            self.push(Section::Levels, &name);
+        }
+        for (info, governor) in schema.governors.iter().zip(0..) {
+            let path = self.name(NameKind::Governor, 0, info.path, governor);
+            self.push(Section::Governors, &path);
         }
     }
 
@@ -183,6 +195,11 @@ impl Tables {
             *also += 1;
             *also - 1
         });
+        let (source, governor) = match info.level_governor {
+            GovernorSource::Nothing => (governor_source::NOTHING, NONE),
+            GovernorSource::Node(node) => (governor_source::NODE, node),
+            GovernorSource::Attribute(attribute) => (governor_source::ATTRIBUTE, attribute),
+        };
         PermissionRecord {
             name: self.name(NameKind::Permission, u32::from(info.owner), &info.action.name.value, permission),
             owner: info.owner.into(),
@@ -190,6 +207,10 @@ impl Tables {
             parameters: first.into(),
             parameters_end: (*parameters).into(),
             also: second.into(),
+            level: info.level,
+            governor_source: source,
+            reserved: 0.into(),
+            governor: governor.into(),
             forbids: 0.into(),
             forbids_end: 0.into(),
         }
@@ -211,6 +232,9 @@ impl Tables {
                 rules: rules.into(),
                 rules_end: end.into(),
                 definer: role.definer.unwrap_or(NONE).into(),
+                levels: role.levels.0,
+                level: role.levels.1,
+                reserved: 0.into(),
             };
             self.push(Section::Roles, &record);
             self.push_bytes(Section::Rules, role.rules.as_bytes());
@@ -270,6 +294,7 @@ impl Tables {
     ) {
         self.push_bytes(Section::Terms, forbid_terms.items.as_bytes());
         self.push_bytes(Section::Terms, holdings.terms.items.as_bytes());
+        self.push_bytes(Section::LevelSets, &holdings.level_sets.items);
         let first_terms = number(forbid_terms.items.len());
         let mut bindings = holdings.list.iter().peekable();
         let mut binding = 0;
@@ -283,7 +308,7 @@ impl Tables {
                 bindings: binding.into(),
             };
             self.push(Section::Entities, &record);
-            while let Some((_, held)) = bindings.next_if(|(subject, _)| *subject == entity) {
+            while let Some((_, held, _)) = bindings.next_if(|(subject, ..)| *subject == entity) {
                 let mut held = *held;
                 if held.terms.get() != NONE {
                     held.terms = (held.terms.get() + first_terms).into();

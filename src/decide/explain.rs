@@ -7,6 +7,7 @@ use crate::index::{Corrupt, Index, optional};
 use crate::model::{Because, Malformed, Reason, Request, Timestamp, Verdict};
 
 use super::decide;
+use super::levels::governor;
 use super::question::{Question, undeclared};
 use super::trace::{PathSeen, Trace};
 use super::truth::Truth;
@@ -138,6 +139,7 @@ impl Teller<'_> {
         let text = match path.reason {
             Reason::Granted => gives,
             Reason::Expired => format!("{gives}, but is not in force now"),
+            Reason::LevelTooLow | Reason::Narrowed => self.level(path, &gives)?,
             Reason::Ceiling => format!("{gives}, but a limit of the role never lets it through"),
             Reason::Plan if path.undetermined => format!(
                 "{gives}, but only when {}, because a value is missing",
@@ -153,6 +155,20 @@ impl Teller<'_> {
         };
         let rule_id = format!("roles/{role}/{}.{}", self.request.resource.kind, self.request.action);
         Ok(Consideration { rule_id, scope, reason: path.reason, undetermined: path.undetermined, text })
+    }
+
+    /// Which level is needed, and on what.
+    fn level(&self, path: &PathSeen, gives: &str) -> Result<String, Corrupt> {
+        let Ok(question) = Question::resolve(self.index, self.request, Timestamp::EPOCH) else { return Err(Corrupt) };
+        let needed = self.index.level_name(question.action.level)?;
+        let Some(governor) = governor(&question)? else {
+            return Ok(format!("{gives}, but the resource does not say what governs it"));
+        };
+        let on = self.index.governor_path(governor)?;
+        Ok(match path.reason {
+            Reason::Narrowed => format!("{gives}, but an override takes the level `{needed}` on `{on}` away"),
+            _ => format!("{gives}, but not with the level `{needed}` on `{on}`"),
+        })
     }
 
     fn other_role(&self, role: u32, scope: u32) -> Result<Consideration, Corrupt> {

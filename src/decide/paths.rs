@@ -6,6 +6,7 @@ use crate::compile::layout::{
 use crate::index::{Corrupt, Index, optional};
 use crate::model::{Because, Decision, Reason, Timestamp, Verdict};
 
+use super::levels::{Reach, reach};
 use super::question::Question;
 use super::trace::{PathSeen, Trace};
 use super::truth::Truth;
@@ -86,6 +87,12 @@ impl Search<'_, '_> {
             && !in_force(question.index, terms, question.time)?
         {
             return Ok(Outcome { reason: Reason::Expired, ..OPEN });
+        }
+        match reach(question, binding)? {
+            Reach::Enough => {}
+            Reach::TooLow => return Ok(Outcome { reason: Reason::LevelTooLow, ..OPEN }),
+            Reach::Ungoverned => return Ok(Outcome { reason: Reason::LevelTooLow, undetermined: true, program: None }),
+            Reach::Narrowed => return Ok(Outcome { reason: Reason::Narrowed, ..OPEN }),
         }
         let limits: &[LimitRecord] = question.index.records(rule.limits.get(), rule.limits_end.get())?;
         if let Some(outcome) = limited(question, limits, scope)? {

@@ -146,7 +146,7 @@ pub(super) fn contradicts(
 }
 
 /// An attribute of the resource.
-fn of_target<'q>(index: &'q Index, target: &'q Target<'q>, number: u32) -> Result<Seen<'q>, Corrupt> {
+pub(super) fn of_target<'q>(index: &'q Index, target: &'q Target<'q>, number: u32) -> Result<Seen<'q>, Corrupt> {
     let target = target.like.unwrap_or(target);
     supplied(index, target.entity, target.sent, number)
 }
@@ -218,6 +218,9 @@ fn scalar<'q>(
         (ValueKind::Int, Value::Int(int)) => Seen::Int(*int),
         (ValueKind::String, Value::String(text)) => Seen::Text(text.as_bytes()),
         (ValueKind::Enum, Value::String(text)) if is_enum_value(index, attribute, text)? => Seen::Text(text.as_bytes()),
+        (ValueKind::Governor, Value::String(text)) if index.governor_named(text.as_bytes())?.is_some() => {
+            Seen::Text(text.as_bytes())
+        }
         (ValueKind::Timestamp, Value::Timestamp(time)) => Seen::Time(*time),
         (ValueKind::Reference, Value::Entity(entity)) => match index.type_named(entity.kind)? {
             Some((kind, record)) if refers_to(attribute.reference.get(), kind, record) => {
@@ -249,7 +252,7 @@ fn stored<'q>(index: &'q Index, value: &ValueRecord) -> Result<Seen<'q>, Corrupt
         ValueKind::Absent => Seen::Unknown,
         ValueKind::Bool => Seen::Bool(payload != 0),
         ValueKind::Int => Seen::Int(payload),
-        ValueKind::String | ValueKind::Enum => Seen::Text(index.text_bytes(number()?)?),
+        ValueKind::String | ValueKind::Enum | ValueKind::Governor => Seen::Text(index.text_bytes(number()?)?),
         ValueKind::Timestamp => Seen::Time(Timestamp::new(payload, value.extra.get()).ok_or(Corrupt)?),
         ValueKind::Reference => seen_entity(index, number()?)?,
         ValueKind::List => {

@@ -14,6 +14,9 @@ use crate::model::{
 /// Attribute names with their values.
 pub(super) type AttributesDoc = Entries<Name, Spanned<Literal>>;
 
+/// The levels that a binding sets, by governor.
+pub(super) type LevelsDoc = Entries<Id, Spanned<Name>>;
+
 /// What a tenant's role gives, by type.
 pub(super) type RulesDoc = Entries<Name, DefinedRuleDoc>;
 
@@ -42,6 +45,7 @@ documents! {
         subject = "subject": Spanned<EntityName>,
         role = "role": Spanned<Id>,
         at = "at": Spanned<EntityName>,
+        levels = "levels": Option<LevelsDoc>,
         not_before = "not_before": Option<Spanned<Timestamp>>,
         expires = "expires": Option<Spanned<Timestamp>>,
         disabled = "disabled": Option<bool>,
@@ -88,6 +92,7 @@ documents! {
         subject = "subject": Spanned<EntityName>,
         role = "role": Spanned<Id>,
         at = "at": Spanned<EntityName>,
+        levels = "levels": Option<LevelsDoc>,
         not_before = "not_before": Option<Spanned<Timestamp>>,
         expires = "expires": Option<Spanned<Timestamp>>,
         disabled = "disabled": Option<bool>,
@@ -186,6 +191,10 @@ fn attributes(entries: Option<AttributesDoc>) -> Attributes {
     Entries::or_none(entries).into_iter().map(|(name, value)| (plain(name), value)).collect()
 }
 
+fn levels(entries: Option<LevelsDoc>) -> Vec<(Spanned<String>, Spanned<String>)> {
+    Entries::or_none(entries).into_iter().map(|(path, level)| (plain(path), plain(level))).collect()
+}
+
 impl SubjectDoc {
     pub(super) fn into_subject(self, name: Spanned<EntityName>) -> Subject {
         Subject { name, attributes: attributes(self.attributes), disabled: self.disabled.unwrap_or(false) }
@@ -239,6 +248,7 @@ impl Turn for BindingDoc {
             subject: self.subject,
             role: plain(self.role),
             at: self.at,
+            levels: levels(self.levels),
             lifetime: lifetime(self.not_before, self.expires, sink),
             disabled: self.disabled.unwrap_or(false),
         })
@@ -276,9 +286,9 @@ pub(super) fn line(node: &Node<'_>, sink: &mut Sink<'_>, facts: &mut Facts) -> O
             facts.roles.push(defined_role(at, name, rules, sink));
         }
         BindingKind::WORD => {
-            let BindingLine { kind: BindingKind, subject, role, at, not_before, expires, disabled } =
+            let BindingLine { kind: BindingKind, subject, role, at, levels, not_before, expires, disabled } =
                 Decode::decode(node, sink)?;
-            let binding = BindingDoc { subject, role, at, not_before, expires, disabled };
+            let binding = BindingDoc { subject, role, at, levels, not_before, expires, disabled };
             facts.bindings.push(binding.turn(node.at, sink)?);
         }
         BlockKind::WORD => {

@@ -3,7 +3,7 @@
 use super::decode::{Decode, Entries, Many, OrEmpty, Turned, documents};
 use super::fact::{BindingDoc, BlockDoc, ResourceDoc, RulesDoc, SubjectDoc};
 use super::node::Node;
-use super::permission::{ForbidDoc, RoleDoc, TemplateDoc};
+use super::permission::{ExclusiveDoc, ForbidDoc, RoleDoc, TemplateDoc};
 use super::sink::{Sink, quote};
 use super::text::{ActionName, Id, Name, TypeName};
 use super::vocabulary::{AttributeForm, ShapeDoc, SubjectTypeDoc, TypeDoc};
@@ -17,12 +17,15 @@ documents! {
         strict_properties = "strict_properties": Option<Spanned<bool>>,
         subject_types = "subject_types": Option<Entries<TypeName, OrEmpty<SubjectTypeDoc>>>,
         context = "context": Option<Entries<Name, AttributeForm>>,
+        levels = "levels": Option<Spanned<Vec<Spanned<Name>>>>,
+        governors = "governors": Option<Entries<Name, OrEmpty<Many<Spanned<Id>>>>>,
         operations = "operations": Option<Entries<ActionName, Many<Spanned<Name>>>>,
         classes = "classes": Option<Entries<TypeName, Many<Spanned<Name>>>>,
         shapes = "shapes": Option<Entries<Name, OrEmpty<ShapeDoc>>>,
         types = "types": Option<Entries<TypeName, OrEmpty<TypeDoc>>>,
         roles = "roles": Option<Entries<Name, RoleDoc>>,
         role_templates = "role_templates": Option<Entries<Name, TemplateDoc>>,
+        exclusive = "exclusive": Option<Entries<Name, ExclusiveDoc>>,
         forbids = "forbids": Option<Entries<Id, ForbidDoc>>,
         subjects = "subjects": Option<Entries<EntityName, OrEmpty<SubjectDoc>>>,
         resources = "resources": Option<Entries<EntityName, OrEmpty<ResourceDoc>>>,

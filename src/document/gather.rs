@@ -3,12 +3,13 @@
 
 use std::fmt::{self, Display};
 
-use super::decode::{Entries, OrEmpty, Turned, nouns};
+use super::decode::{Entries, Many, OrEmpty, Turned, nouns};
 use super::fact::{BindingDoc, BlockDoc, ResourceDoc, RulesDoc, SubjectDoc, defined_role};
 use super::file::{FileDoc, Version};
+use super::permission::PER_BINDING;
 use super::shape::{Shape, fold};
 use super::sink::{Sink, quote};
-use super::text::{Id, plain, plain_all};
+use super::text::{Id, Name, plain, plain_all};
 use super::vocabulary::TypeDoc;
 use crate::model::{Class, DefinedRole, Entity, EntityName, Facts, Operation, Policy, Position, Spanned};
 
@@ -18,6 +19,7 @@ pub(super) struct Gathered {
     pub(super) policy: Policy,
     pub(super) facts: Facts,
     strict: Option<Spanned<bool>>,
+    levels: Option<Spanned<Vec<Spanned<Name>>>>,
     shapes: Vec<Shape>,
     types: Vec<(Spanned<String>, TypeDoc)>,
     /// Whether something could not be read, so that a name that seems unknown may only be unread.
@@ -50,6 +52,14 @@ impl Gathered {
         policy
             .context
             .extend(each("context", file.context, sink, |name, form, sink| Some(form.into_context(name, sink))));
+        if let Some(levels) = file.levels {
+            once("levels", &mut self.levels, levels, sink);
+        }
+        policy.governors.extend(
+            each("governors", file.governors, sink, |name, below, _| Some(governors(name, below.0)))
+                .into_iter()
+                .flatten(),
+        );
         policy.operations.extend(each("operations", file.operations, sink, |name, names, _| {
             Some(Operation { name: plain(name), actions: plain_all(names.0) })
         }));
@@ -62,6 +72,9 @@ impl Gathered {
         policy.role_templates.extend(each("role_templates", file.role_templates, sink, |name, doc, _| {
             Some(doc.into_template(plain(name)))
         }));
+        policy
+            .exclusive
+            .extend(each("exclusive", file.exclusive, sink, |name, doc, _| Some(doc.into_exclusive(plain(name)))));
         policy.forbids.extend(each("forbids", file.forbids, sink, |id, doc, sink| doc.into_forbid(plain(id), sink)));
         self.add_facts(
             FactSections {
@@ -98,6 +111,12 @@ impl Gathered {
     pub(super) fn finish(mut self, sink: &mut Sink<'_>) -> (Policy, Facts) {
         let (policy, facts) = (&mut self.policy, &self.facts);
         policy.strict_properties = self.strict.is_some_and(|strict| strict.value);
+        for level in self.levels.map_or_else(Vec::new, |levels| levels.value) {
+            if level.value.0 == PER_BINDING {
+                sink.error(level.at, format!("`{PER_BINDING}` is reserved and cannot name a level"));
+            }
+            policy.levels.push(plain(level));
+        }
         refuse_twice("the shape", &self.shapes, |shape| shape.name.value.as_str(), |shape| shape.name.at, sink);
         policy.types = fold(self.types, &self.shapes, self.has_gaps, sink);
         refuse_names_twice(policy, sink);
@@ -107,6 +126,15 @@ impl Gathered {
         refuse_twice("the block", &facts.blocks, |one| one.id.value.as_str(), |one| one.id.at, sink);
         (self.policy, self.facts)
     }
+}
+
+/// A governor and what stands under it, as paths.
+fn governors(name: Spanned<Name>, below: Many<Spanned<Id>>) -> Vec<Spanned<String>> {
+    let root = plain(name);
+    let under = below.0.into_iter().map(|part| Spanned::new(format!("{}/{}", root.value, part.value), part.at));
+    let mut all: Vec<Spanned<String>> = under.collect();
+    all.push(root);
+    all
 }
 
 /// What tells one tenant's role from another.

@@ -5,8 +5,8 @@ use super::node::Node;
 use super::sink::Sink;
 use super::text::{Condition, Name, plain, plain_all};
 use crate::model::{
-    EntityName, Forbid, Grants, Lifetime, Limit, LimitKind, Position, Role, RoleTemplate, Rule, Spanned,
-    TemplateConditions, Timestamp,
+    EntityName, Exclusive, Forbid, Grants, Lifetime, Limit, LimitKind, Position, Role, RoleLevels, RoleTemplate, Rule,
+    Spanned, TemplateConditions, Timestamp,
 };
 
 /// Names, one or several.
@@ -21,6 +21,7 @@ documents! {
         at = "at": SomeNames,
         holders = "holders": Option<SomeNames>,
         includes = "includes": Option<Names>,
+        levels = "levels": Option<Spanned<Name>>,
         allow = "allow": Option<Vec<Turned<RuleDoc>>>,
         limits = "limits": Option<Vec<Turned<LimitDoc>>>,
     }
@@ -67,6 +68,12 @@ documents! {
     ConditionsDoc {
         attributes_of = "attributes_of": Many<Spanned<Root>, 1>,
         most = "most": Spanned<u32>,
+    }
+
+    /// Roles of which a subject holds at most one on a scope.
+    ExclusiveDoc {
+        roles = "roles": SomeNames,
+        at = "at": SomeNames,
     }
 
     /// A prohibition.
@@ -181,9 +188,23 @@ impl RoleDoc {
             at: plain_all(self.at.0),
             holders: names(self.holders),
             includes: names(self.includes),
+            levels: self.levels.map(role_levels),
             rules: nouns(self.allow.unwrap_or_default()),
             limits: nouns(self.limits.unwrap_or_default()),
         }
+    }
+}
+
+/// What a role writes for "each binding sets its own"; no level may have this name.
+pub(super) const PER_BINDING: &str = "per_binding";
+
+fn role_levels(written: Spanned<Name>) -> RoleLevels {
+    if written.value.0 == PER_BINDING { RoleLevels::PerBinding } else { RoleLevels::All(plain(written)) }
+}
+
+impl ExclusiveDoc {
+    pub(super) fn into_exclusive(self, name: Spanned<String>) -> Exclusive {
+        Exclusive { name, roles: plain_all(self.roles.0), at: plain_all(self.at.0) }
     }
 }
 

@@ -15,7 +15,9 @@ use super::fact::{
 use super::file::{FileDoc, Version};
 use super::permission::{ActionNames, Root};
 use super::text::{ActionName, Condition, Id, Name, TypeExpression, TypeName};
-use super::vocabulary::{ActionDoc, ActionsForm, AttributeDoc, AttributeForm, ParameterDoc, ParameterForm};
+use super::vocabulary::{
+    ActionDoc, ActionsForm, AttributeDoc, AttributeForm, GovernorDoc, GovernorForm, ParameterDoc, ParameterForm,
+};
 use crate::model::{EntityName, Literal, Spanned, Supplier, Timestamp};
 
 /// Gives types whose text form is not derived a schema.
@@ -54,8 +56,8 @@ schema! {
     Timestamp as "Timestamp": |_all| json_schema!({"type": "string", "format": "date-time"});
     TypeExpression as "ValueType": |_all| json_schema!({
         "type": "string",
-        "pattern": "^(list\\()?(bool|int|string|timestamp|enum|ref\\([a-z][a-z0-9_]*\\))\\)?$",
-        "description": "bool, int, string, timestamp, enum, ref(type), ref(subject), or list(...) of one of these.",
+        "pattern": "^(list\\()?(bool|int|string|timestamp|enum|governor|ref\\([a-z][a-z0-9_]*\\))\\)?$",
+        "description": "bool, int, string, timestamp, enum, governor, ref(type), ref(subject), or list(...) of one of these.",
     });
     Version as "Version": |_all| json_schema!({"const": 1, "description": "The version of the language."});
     Supplier as "Supplier": |_all| json_schema!({"enum": [
@@ -73,6 +75,7 @@ schema! {
         all.subschema_for::<Entries<ActionName, OrEmpty<ActionDoc>>>(),
     );
     ActionNames as "ActionNames": |all| either(json_schema!({"const": "all"}), all.subschema_for::<Many<Name>>());
+    GovernorForm as "Governor": |all| either(all.subschema_for::<Id>(), all.subschema_for::<GovernorDoc>());
     Root as "Root": |_all| json_schema!({"enum": ["resource", "subject", "context"]});
     TermDoc as "Term": |all| json_schema!({
         "type": "object",

@@ -4,7 +4,7 @@ use super::sink::{Sink, quote};
 use super::suggest;
 use super::text::{Name, plain_all};
 use super::vocabulary::{ShapeDoc, TypeDoc, actions, attributes};
-use crate::model::{Action, Attribute, Position, Spanned, Type};
+use crate::model::{Action, Attribute, GovernedBy, Position, Spanned, Type};
 
 /// A shape, or what a type says itself: what is not said stays open.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub(super) struct Shape {
     root: Option<Spanned<bool>>,
     open: Option<Spanned<bool>>,
     is_virtual: Option<Spanned<bool>>,
+    governed_by: Option<GovernedBy>,
     attributes: Vec<Attribute>,
     actions: Vec<Action>,
 }
@@ -27,6 +28,7 @@ impl Shape {
             root: doc.root,
             open: doc.open,
             is_virtual: doc.is_virtual,
+            governed_by: doc.governed_by.map(|form| form.0),
             attributes: attributes(doc.attributes),
             actions: actions(doc.actions),
         }
@@ -40,6 +42,10 @@ impl Shape {
         refuse_both("`root`", place(self.root.as_ref()), place(shape.root.as_ref()), name, sink);
         refuse_both("`open`", place(self.open.as_ref()), place(shape.open.as_ref()), name, sink);
         refuse_both("`virtual`", place(self.is_virtual.as_ref()), place(shape.is_virtual.as_ref()), name, sink);
+        let governor_at = |governor: &Option<GovernedBy>| match governor.as_ref()? {
+            GovernedBy::Node(name) | GovernedBy::Attribute(name) => Some(name.at),
+        };
+        refuse_both("`governed_by`", governor_at(&self.governed_by), governor_at(&shape.governed_by), name, sink);
         for own in &self.attributes {
             let theirs = shape.attributes.iter().find(|theirs| theirs.name.value == own.name.value);
             let what = format!("the attribute {}", quote(&own.name));
@@ -54,6 +60,7 @@ impl Shape {
         self.root = self.root.take().or_else(|| shape.root.clone());
         self.open = self.open.take().or_else(|| shape.open.clone());
         self.is_virtual = self.is_virtual.take().or_else(|| shape.is_virtual.clone());
+        self.governed_by = self.governed_by.take().or_else(|| shape.governed_by.clone());
         self.attributes.splice(0..0, shape.attributes.iter().cloned());
         self.actions.splice(0..0, shape.actions.iter().cloned());
     }
@@ -66,6 +73,7 @@ impl Shape {
             root: is_set(self.root),
             open: is_set(self.open),
             is_virtual: is_set(self.is_virtual),
+            governed_by: self.governed_by,
             attributes: self.attributes,
             actions: self.actions,
         }
@@ -95,8 +103,8 @@ pub(super) fn fold(
 }
 
 fn split(doc: TypeDoc) -> (Option<Spanned<Name>>, ShapeDoc) {
-    let TypeDoc { shape, parent, root, open, is_virtual, attributes, actions } = doc;
-    (shape, ShapeDoc { parent, root, open, is_virtual, attributes, actions })
+    let TypeDoc { shape, governed_by, parent, root, open, is_virtual, attributes, actions } = doc;
+    (shape, ShapeDoc { governed_by, parent, root, open, is_virtual, attributes, actions })
 }
 
 fn find<'s>(wanted: &Spanned<Name>, shapes: &'s [Shape], has_gaps: bool, sink: &mut Sink<'_>) -> Option<&'s Shape> {

@@ -218,6 +218,7 @@ pub(super) enum TypeExpression {
     String,
     Timestamp,
     Enum,
+    Governor,
     List(Box<TypeExpression>),
     Reference(Spanned<String>),
 }
@@ -246,8 +247,9 @@ impl FromText for TypeExpression {
             "string" => Self::String,
             "timestamp" => Self::Timestamp,
             "enum" => Self::Enum,
+            "governor" => Self::Governor,
             _ => {
-                let known = ["bool", "int", "string", "timestamp", "enum", "list(string)", "ref(user)"];
+                let known = ["bool", "int", "string", "timestamp", "enum", "governor", "list(string)", "ref(user)"];
                 sink.error_with(at, format!("{} is not a type of values", quote(text)), suggest::help(text, known));
                 return None;
             }

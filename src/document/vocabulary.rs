@@ -6,7 +6,8 @@ use super::node::Node;
 use super::sink::Sink;
 use super::text::{ActionName, Id, Name, TypeExpression, plain, plain_all};
 use crate::model::{
-    Action, Also, AlsoTarget, Attribute, Literal, Parameter, Position, Spanned, SubjectType, Supplier, ValueType,
+    Action, Also, AlsoTarget, Attribute, GovernedBy, Literal, Parameter, Position, Spanned, SubjectType, Supplier,
+    ValueType,
 };
 
 documents! {
@@ -18,6 +19,7 @@ documents! {
     /// A type.
     TypeDoc {
         shape = "shape": Option<Spanned<Name>>,
+        governed_by = "governed_by": Option<GovernorForm>,
         parent = "parent": Option<Many<Spanned<Name>, 1>>,
         root = "root": Option<Spanned<bool>>,
         open = "open": Option<Spanned<bool>>,
@@ -28,6 +30,7 @@ documents! {
 
     /// What several types have in common.
     ShapeDoc {
+        governed_by = "governed_by": Option<GovernorForm>,
         parent = "parent": Option<Many<Spanned<Name>, 1>>,
         root = "root": Option<Spanned<bool>>,
         open = "open": Option<Spanned<bool>>,
@@ -51,6 +54,7 @@ documents! {
     ActionDoc {
         operation = "operation": Option<Spanned<Name>>,
         governed_by = "governed_by": Option<Spanned<Name>>,
+        level = "level": Option<Spanned<Name>>,
         creates = "creates": Option<bool>,
         parameters = "parameters": Option<Entries<Name, ParameterForm>>,
         also = "also": Option<Turned<AlsoDoc>>,
@@ -68,6 +72,26 @@ documents! {
         action = "action": Spanned<Name>,
         on = "on": Option<Spanned<Name>>,
         under = "under": Option<Spanned<Name>>,
+    }
+}
+
+/// The governor of a type: its path, or the attribute that names it.
+#[derive(Debug, Clone)]
+pub(super) struct GovernorForm(pub(super) GovernedBy);
+
+documents! {
+    /// The attribute that names a governor.
+    GovernorDoc {
+        attribute = "attribute": Spanned<Name>,
+    }
+}
+
+impl Decode for GovernorForm {
+    fn decode(node: &Node<'_>, sink: &mut Sink<'_>) -> Option<Self> {
+        if node.text().is_some() {
+            return Spanned::<Id>::decode(node, sink).map(|path| Self(GovernedBy::Node(plain(path))));
+        }
+        GovernorDoc::decode(node, sink).map(|doc| Self(GovernedBy::Attribute(plain(doc.attribute))))
     }
 }
 
@@ -175,7 +199,7 @@ impl TypeExpression {
         match self {
             Self::Enum => true,
             Self::List(item) => item.is_enum(),
-            Self::Bool | Self::Int | Self::String | Self::Timestamp | Self::Reference(_) => false,
+            Self::Bool | Self::Int | Self::String | Self::Timestamp | Self::Governor | Self::Reference(_) => false,
         }
     }
 
@@ -186,6 +210,7 @@ impl TypeExpression {
             Self::String => ValueType::String,
             Self::Timestamp => ValueType::Timestamp,
             Self::Enum => ValueType::Enum(values),
+            Self::Governor => ValueType::Governor,
             Self::List(item) => ValueType::List(Box::new(item.with_values(values))),
             Self::Reference(name) => ValueType::Reference(name),
         }
@@ -242,6 +267,7 @@ impl ActionDoc {
         Action {
             operation: self.operation.map(plain),
             governed_by: self.governed_by.map(plain),
+            level: self.level.map(plain),
             creates: self.creates.unwrap_or(false),
             parameters: parameters.collect(),
             also: self.also.map(|also| also.0),

@@ -38,19 +38,19 @@ impl<'i> Held<'i> {
 impl Index {
     /// The type of a name, of resources or of subjects.
     pub(crate) fn type_named(&self, name: &str) -> Result<Option<(u16, &TypeRecord)>, Corrupt> {
-        let Some(number) = self.named(NameKind::Type, 0, name)? else { return Ok(None) };
+        let Some(number) = self.named(NameKind::Type, 0, name.as_bytes())? else { return Ok(None) };
         let number = u16::try_from(number).map_err(|_| Corrupt)?;
         Ok(Some((number, self.record(u32::from(number))?)))
     }
 
     /// The action of a type.
     pub(crate) fn permission_named(&self, owner: u16, action: &str) -> Result<Option<u32>, Corrupt> {
-        self.named(NameKind::Permission, u32::from(owner), action)
+        self.named(NameKind::Permission, u32::from(owner), action.as_bytes())
     }
 
     /// The attribute of a type.
     pub(crate) fn attribute_named(&self, owner: u16, name: &str) -> Result<Option<u32>, Corrupt> {
-        self.named(NameKind::Attribute, u32::from(owner), name)
+        self.named(NameKind::Attribute, u32::from(owner), name.as_bytes())
     }
 
     /// The context key of a name.
@@ -60,12 +60,12 @@ impl Index {
 
     /// The place of a permission's parameter, from 0.
     pub(crate) fn parameter_named(&self, permission: u32, name: &str) -> Result<Option<u32>, Corrupt> {
-        self.named(NameKind::Parameter, permission, name)
+        self.named(NameKind::Parameter, permission, name.as_bytes())
     }
 
-    fn named(&self, kind: NameKind, owner: u32, name: &str) -> Result<Option<u32>, Corrupt> {
+    fn named(&self, kind: NameKind, owner: u32, name: &[u8]) -> Result<Option<u32>, Corrupt> {
         let slots = self.count::<NameSlot>();
-        let hash = name_hash(self.name_seed, kind, owner, name.as_bytes());
+        let hash = name_hash(self.name_seed, kind, owner, name);
         let mut at =
             u32::try_from(first_slot(hash, usize::try_from(slots).map_err(|_| Corrupt)?)).map_err(|_| Corrupt)?;
         for _ in 0..=self.name_probes {
@@ -74,7 +74,7 @@ impl Index {
                 return Ok(None);
             }
             let same = slot.kind == kind as u8 && slot.owner.get() == owner;
-            if same && self.text_bytes(slot.name.get())? == name.as_bytes() {
+            if same && self.text_bytes(slot.name.get())? == name {
                 return Ok(Some(slot.value.get()));
             }
             at = if at + 1 == slots { 0 } else { at + 1 };
@@ -99,6 +99,27 @@ impl Index {
             at = if at + 1 == slots { 0 } else { at + 1 };
         }
         Ok(None)
+    }
+
+    /// The governor of a path.
+    pub(crate) fn governor_named(&self, path: &[u8]) -> Result<Option<u32>, Corrupt> {
+        self.named(NameKind::Governor, 0, path)
+    }
+
+    /// How many governors there are.
+    pub(crate) fn governors(&self) -> u32 {
+        u32::try_from(self.section(Section::Governors).len() / 4).unwrap_or(u32::MAX)
+    }
+
+    /// A set's level on a governor: without overrides, and with them.
+    pub(crate) fn levels_on(&self, set: u32, governor: u32) -> Result<(u8, u8), Corrupt> {
+        let width = u64::from(self.governors());
+        let first = u64::from(set) * width * 2 + u64::from(governor);
+        let at = |place: u64| -> Result<u8, Corrupt> {
+            let place = usize::try_from(place).map_err(|_| Corrupt)?;
+            self.section(Section::LevelSets).get(place).copied().ok_or(Corrupt)
+        };
+        if governor >= self.governors() { Err(Corrupt) } else { Ok((at(first)?, at(first + width)?)) }
     }
 
     /// How many entities there are; the table has one record more.

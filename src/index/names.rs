@@ -1,6 +1,6 @@
 //! Numbers → the names that an author wrote, for people.
 
-use crate::compile::layout::{EntityRecord, ForbidRecord, PermissionRecord, RoleRecord, TypeRecord};
+use crate::compile::layout::{EntityRecord, ForbidRecord, PermissionRecord, RoleRecord, Section, TypeRecord};
 use crate::model::Because;
 
 use super::Index;
@@ -38,6 +38,16 @@ impl Index {
     pub(crate) fn action_name(&self, permission: u32) -> Result<&str, Corrupt> {
         let record: &PermissionRecord = self.record(permission)?;
         self.text(record.name.get())
+    }
+
+    /// A level's name.
+    pub(crate) fn level_name(&self, level: u8) -> Result<&str, Corrupt> {
+        self.text(self.number_at(Section::Levels, usize::from(level))?)
+    }
+
+    /// A governor's path.
+    pub(crate) fn governor_path(&self, governor: u32) -> Result<&str, Corrupt> {
+        self.text(self.number_at(Section::Governors, usize::try_from(governor).map_err(|_| Corrupt)?)?)
     }
 
     /// `type.action`.

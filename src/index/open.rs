@@ -7,7 +7,7 @@ use crate::compile::layout::{
     AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, ForbidRecord, HeaderRecord,
     InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS, NONE, NameSlot, OperandKind, OperandRecord, Operation,
     ParameterRecord, PermissionRecord, ProgramRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES, Section,
-    SupplierCode, TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind, ValueRecord,
+    SupplierCode, TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind, ValueRecord, governor_source,
 };
 
 use super::Index;
@@ -67,7 +67,8 @@ impl Index {
 
     fn validate(&self) -> Result<(), OpenError> {
         self.check_sizes()?;
-        let checks: [(&'static str, Check); 8] = [
+        let checks: [(&'static str, Check); 9] = [
+            ("levels", Self::check_levels),
             ("names", Self::check_names),
             ("types", Self::check_types),
             ("permissions", Self::check_permissions),
@@ -155,6 +156,7 @@ impl Index {
             ensure(parameters.len() <= MAX_PARAMETERS)?;
             parameters.iter().try_for_each(|parameter| self.text(parameter.name.get()).map(drop))?;
             self.optional_record::<AlsoRecord>(permission.also)?;
+            self.check_governor(permission)?;
             for forbid in
                 self.numbers(Section::GeneralForbids, permission.forbids.get(), permission.forbids_end.get())?
             {
@@ -169,6 +171,29 @@ impl Index {
         Ok(())
     }
 
+    fn check_governor(&self, permission: &PermissionRecord) -> Result<(), Corrupt> {
+        let governor = permission.governor.get();
+        match permission.governor_source {
+            governor_source::NOTHING => Ok(()),
+            governor_source::NODE => ensure(governor < self.governors()),
+            governor_source::ATTRIBUTE => self.record::<AttributeRecord>(governor).map(drop),
+            _ => Err(Corrupt),
+        }
+    }
+
+    fn check_levels(&self) -> Result<(), Corrupt> {
+        for section in [Section::Levels, Section::Governors] {
+            let names = <[U32]>::ref_from_bytes(self.section(section)).map_err(|_| Corrupt)?;
+            names.iter().try_for_each(|name| self.text(name.get()).map(drop))?;
+        }
+        for terms in self.all::<TermsRecord>()? {
+            if terms.levels.get() != NONE && self.governors() > 0 {
+                self.levels_on(terms.levels.get(), self.governors() - 1)?;
+            }
+        }
+        Ok(())
+    }
+
     fn check_values(&self) -> Result<(), Corrupt> {
         self.all::<ValueRecord>()?.iter().try_for_each(|value| self.check_value(value))
     }
@@ -176,7 +201,7 @@ impl Index {
     fn check_value(&self, value: &ValueRecord) -> Result<(), Corrupt> {
         let payload = || u32::try_from(value.payload.get()).map_err(|_| Corrupt);
         match ValueKind::from_code(value.kind).ok_or(Corrupt)? {
-            ValueKind::String | ValueKind::Enum => self.text(payload()?).map(drop),
+            ValueKind::String | ValueKind::Enum | ValueKind::Governor => self.text(payload()?).map(drop),
             ValueKind::Reference => ensure(payload()? < self.entities()),
             ValueKind::List => {
                 let start = payload()?;

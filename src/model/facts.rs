@@ -137,6 +137,8 @@ pub struct Binding {
     pub role: Spanned<String>,
     /// On which scope.
     pub at: Spanned<EntityName>,
+    /// The levels that it sets, by governor.
+    pub levels: Vec<(Spanned<String>, Spanned<String>)>,
     /// When it is in force.
     pub lifetime: Lifetime,
     /// Whether it gives nothing for now.

@@ -14,6 +14,10 @@ pub struct Policy {
     pub subject_types: Vec<SubjectType>,
     /// What a request may say about its situation.
     pub context: Vec<Attribute>,
+    /// The ladder of levels, lowest first; empty where the policy has none.
+    pub levels: Vec<Name>,
+    /// What levels are set on: paths such as `voice` and `voice/numbers`.
+    pub governors: Vec<Name>,
     /// Groups of actions.
     pub operations: Vec<Operation>,
     /// Groups of types.
@@ -24,6 +28,8 @@ pub struct Policy {
     pub roles: Vec<Role>,
     /// What roles written as facts may be.
     pub role_templates: Vec<RoleTemplate>,
+    /// Roles of which a subject holds at most one on a scope.
+    pub exclusive: Vec<Exclusive>,
     /// Prohibitions.
     pub forbids: Vec<Forbid>,
 }
@@ -50,10 +56,32 @@ pub struct Type {
     pub open: bool,
     /// Whether it has no instances and only governs actions of other types.
     pub is_virtual: bool,
+    /// The governor whose level counts for its actions.
+    pub governed_by: Option<GovernedBy>,
     /// What is known of each resource.
     pub attributes: Vec<Attribute>,
     /// What can be done to it.
     pub actions: Vec<Action>,
+}
+
+/// The governor of a type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GovernedBy {
+    /// The same for every instance.
+    Node(Name),
+    /// What this attribute of the instance says.
+    Attribute(Name),
+}
+
+/// Roles of which a subject holds at most one on a scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exclusive {
+    /// Its name.
+    pub name: Name,
+    /// Built-in roles, and templates for all of their roles.
+    pub roles: Vec<Name>,
+    /// The types of scope on which it counts.
+    pub at: Vec<Name>,
 }
 
 /// Something that is known of an entity, or of the situation.
@@ -90,6 +118,8 @@ pub enum ValueType {
     List(Box<ValueType>),
     /// An entity of this type; the name `subject` stands for every subject type.
     Reference(Name),
+    /// The path of a governor.
+    Governor,
 }
 
 /// Who may say a value, and who wins.
@@ -115,6 +145,8 @@ pub struct Action {
     pub operation: Option<Name>,
     /// The type whose rules on operations (and levels) govern it, where that is not its own.
     pub governed_by: Option<Name>,
+    /// The level that it needs.
+    pub level: Option<Name>,
     /// Whether it may be asked of a resource that does not exist yet.
     pub creates: bool,
     /// What the request must or may name besides the resource.
@@ -181,10 +213,21 @@ pub struct Role {
     pub holders: Vec<Name>,
     /// Roles whose rules it copies, together with their limits.
     pub includes: Vec<Name>,
+    /// Where its levels come from; without, it has the lowest everywhere.
+    pub levels: Option<RoleLevels>,
     /// What it gives.
     pub rules: Vec<Rule>,
     /// What filters everything it gives.
     pub limits: Vec<Limit>,
+}
+
+/// Where a role's levels come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoleLevels {
+    /// Each binding sets its own.
+    PerBinding,
+    /// The same on every governor.
+    All(Name),
 }
 
 /// One thing that a role allows.

@@ -159,6 +159,7 @@ fn value_type(value_type: &ValueType) -> Map<String, Value> {
 
 fn type_name(value_type: &ValueType) -> String {
     match value_type {
+        ValueType::Governor => "governor".into(),
         ValueType::Bool => "bool".to_owned(),
         ValueType::Int => "int".to_owned(),
         ValueType::String => "string".to_owned(),

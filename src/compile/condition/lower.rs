@@ -163,7 +163,7 @@ fn wanted_left<'p>(step: &Step, right: &Kind<'p>, schema: &Schema<'_>) -> Result
 /// Whether a value of type `found` can stand where `wanted` is wanted.
 fn fits(schema: &Schema<'_>, wanted: &Kind<'_>, found: &Kind<'_>) -> bool {
     match (wanted, found) {
-        (Kind::String | Kind::Enum(_), Kind::String | Kind::Enum(_)) => true,
+        (Kind::String | Kind::Enum(_) | Kind::Governor, Kind::String | Kind::Enum(_) | Kind::Governor) => true,
         (Kind::Reference(a), Kind::Reference(b)) => {
             a == b
                 || crate::compile::values::refers_to(schema, *a, *b)

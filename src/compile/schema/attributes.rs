@@ -21,6 +21,8 @@ pub(in crate::compile) enum Kind<'p> {
     Timestamp,
     /// An entity of this type, or of any subject type.
     Reference(u16),
+    /// The path of a governor.
+    Governor,
     /// Several scalars.
     List(Box<Kind<'p>>),
 }
@@ -50,6 +52,7 @@ impl Kind<'_> {
             Self::Timestamp => ValueKind::Timestamp,
             Self::Reference(_) => ValueKind::Reference,
             Self::List(_) => ValueKind::List,
+            Self::Governor => ValueKind::Governor,
         }
     }
 }
@@ -116,6 +119,7 @@ pub(super) fn kind_of<'p>(
         ValueType::Int => Kind::Int,
         ValueType::String => Kind::String,
         ValueType::Timestamp => Kind::Timestamp,
+        ValueType::Governor => Kind::Governor,
         ValueType::Enum(values) => {
             if values.is_empty() {
                 findings.error(name.at, format!("enum `{}` lists no values", name.value));

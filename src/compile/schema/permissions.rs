@@ -84,7 +84,16 @@ fn one<'p>(
         number
     });
     let parameters = parameters(action, schema, findings);
-    PermissionInfo { owner, action, operation, governor: governor.unwrap_or(owner), parameters, also: None }
+    PermissionInfo {
+        owner,
+        action,
+        operation,
+        governor: governor.unwrap_or(owner),
+        parameters,
+        level: 0,
+        level_governor: super::GovernorSource::Nothing,
+        also: None,
+    }
 }
 
 fn is_governor(schema: &Schema<'_>, number: u16) -> bool {

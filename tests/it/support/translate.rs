@@ -63,13 +63,24 @@ fn principals(body: &Value) -> (Map<String, Value>, Vec<Value>) {
                 Value::Null => &[],
                 Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => std::slice::from_ref(held),
             };
-            bindings.extend(roles.iter().map(|role| json!({"subject": id, "role": role, "at": scope})));
+            bindings.extend(roles.iter().map(|role| binding(id, role, scope, &body["levels"][scope])));
         }
         let mut subject = rename(body, RESOURCE);
-        subject.as_object_mut().map(|subject| subject.remove("roles"));
+        if let Some(subject) = subject.as_object_mut() {
+            subject.remove("roles");
+            subject.remove("levels");
+        }
         subjects.insert(id.clone(), subject);
     }
     (subjects, bindings)
+}
+
+fn binding(subject: &str, role: &Value, scope: &str, levels: &Value) -> Value {
+    let mut binding = json!({"subject": subject, "role": role, "at": scope});
+    if !levels.is_null() {
+        binding["levels"] = levels.clone();
+    }
+    binding
 }
 
 /// Role names to types to what is switched on.

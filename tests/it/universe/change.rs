@@ -121,6 +121,7 @@ impl Universe {
                 role.holders.is_empty() || role.holders.iter().any(|holder| **holder == subject.name.kind)
             }) {
                 other.facts.bindings.push(Binding {
+                    levels: Vec::new(),
                     position: Position::default(),
                     subject: subject.name.clone(),
                     role: role.name.clone(),

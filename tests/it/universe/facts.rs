@@ -149,6 +149,7 @@ pub(crate) fn binding(draw: &mut Draw<'_>, policy: &Policy, facts: &Facts) -> Op
             .iter()
             .any(|above| facts.roles.iter().any(|own| own.at == above.name && own.name == *role));
     (fits && resolves).then(|| Binding {
+        levels: Vec::new(),
         position: Position::default(),
         subject,
         role: role.clone(),

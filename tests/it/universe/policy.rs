@@ -47,6 +47,7 @@ pub(crate) fn policy(draw: &mut Draw<'_>) -> Policy {
 
 fn bare_type(own: &str) -> Type {
     Type {
+        governed_by: None,
         name: name(own),
         parents: Vec::new(),
         root: true,
@@ -93,7 +94,15 @@ fn real_type(draw: &mut Draw<'_>, own: &str, parents: &[&str]) -> Type {
 }
 
 fn action(own: &str) -> Action {
-    Action { name: name(own), operation: None, governed_by: None, creates: false, parameters: Vec::new(), also: None }
+    Action {
+        name: name(own),
+        operation: None,
+        governed_by: None,
+        level: None,
+        creates: false,
+        parameters: Vec::new(),
+        also: None,
+    }
 }
 
 fn parameter(own: &str, value_type: ValueType, optional: bool) -> Parameter {
@@ -125,6 +134,7 @@ fn role(draw: &mut Draw<'_>, policy: &Policy, own: &str) -> Role {
     let at = draw.some(&["b", "a", "c"], 2);
     let includes: Vec<_> = policy.roles.iter().filter(|_| draw.chance(40)).map(|role| role.name.clone()).collect();
     Role {
+        levels: None,
         name: name(own),
         holders: if draw.chance(20) { names(&["user"]) } else { Vec::new() },
         includes,

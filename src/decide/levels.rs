@@ -1,0 +1,64 @@
+//! Levels: does the binding reach the level that the action needs, on the governor of the resource?
+
+use crate::compile::layout::{BindingRecord, RoleRecord, TermsRecord, governor_source, role_levels};
+use crate::index::{Corrupt, optional};
+
+use super::question::Question;
+use super::values::{Seen, of_target};
+
+/// How a binding stands to the level that an action needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It reaches it.
+    Enough,
+    /// It would not, even without overrides.
+    TooLow,
+    /// An override takes it away.
+    Narrowed,
+    /// The resource does not say what governs it.
+    Ungoverned,
+}
+
+/// Compares a binding's level with the one that the action needs; the lowest needs nothing.
+pub(super) fn reach(question: &Question<'_>, binding: &BindingRecord) -> Result<Reach, Corrupt> {
+    let needed = question.action.level;
+    if needed == 0 {
+        return Ok(Reach::Enough);
+    }
+    let Some(governor) = governor(question)? else { return Ok(Reach::Ungoverned) };
+    let role: &RoleRecord = question.index.record(binding.role.get())?;
+    let (without, effective) = match role.levels {
+        role_levels::ALL => (role.level, role.level),
+        role_levels::PER_BINDING => of_binding(question, binding, governor)?,
+        _ => (0, 0),
+    };
+    Ok(if effective >= needed {
+        Reach::Enough
+    } else if without >= needed {
+        Reach::Narrowed
+    } else {
+        Reach::TooLow
+    })
+}
+
+/// What governs the resource.
+pub(super) fn governor(question: &Question<'_>) -> Result<Option<u32>, Corrupt> {
+    let number = question.action.governor.get();
+    match question.action.governor_source {
+        governor_source::NODE => Ok(Some(number)),
+        governor_source::ATTRIBUTE => match of_target(question.index, &question.target, number)? {
+            Seen::Text(path) => question.index.governor_named(path),
+            _ => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}
+
+fn of_binding(question: &Question<'_>, binding: &BindingRecord, governor: u32) -> Result<(u8, u8), Corrupt> {
+    let Some(terms) = optional(binding.terms) else { return Ok((0, 0)) };
+    let terms: &TermsRecord = question.index.record(terms)?;
+    match optional(terms.levels) {
+        Some(set) => question.index.levels_on(set, governor),
+        None => Ok((0, 0)),
+    }
+}
