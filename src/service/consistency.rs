@@ -47,7 +47,7 @@ pub(super) async fn ask<R>(
         settled => return settled,
     };
     // A tenth is left for the answer: a caller should hear what is wrong, not its own timeout.
-    let given = deadline(metadata).map_or(LONGEST_WAIT, |deadline| deadline - deadline / 10);
+    let given = deadline(metadata).map_or(LONGEST_WAIT, |deadline| deadline / 10 * 9);
     let end = Instant::now() + given.min(LONGEST_WAIT);
     let mut changes = pdp.store().subscribe();
     loop {
