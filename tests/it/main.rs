@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod load_errors;
 mod pages;
 #[cfg(test)]
 mod print;

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 use sidegate::model::{
-    Action, AlsoTarget, Attribute, Attributes, Binding, Block, DefinedRule, Forbid, Grants, Lifetime, Limit, LimitKind,
-    Literal, Resource, Role, RoleTemplate, Rule, Spanned, Subject, SubjectType, Supplier, TemplateConditions, Term,
-    TermOperator, TermScope, Type, ValueType,
+    Action, AlsoTarget, Attribute, Attributes, Binding, Block, DefinedRule, Exclusive, Forbid, GovernedBy, Grants,
+    Lifetime, Limit, LimitKind, Literal, Policy, Resource, Role, RoleLevels, RoleTemplate, Rule, Spanned, Subject,
+    SubjectType, Supplier, TemplateConditions, Term, TermOperator, TermScope, Type, ValueType,
 };
 
 use crate::universe::Universe;
@@ -23,34 +23,57 @@ fn policy(universe: &Universe) -> Map<String, Value> {
         ("strict_properties", json!(policy.strict_properties)),
         ("subject_types", policy.subject_types.iter().map(kind).collect()),
         ("context", attributes(&policy.context)),
+        ("levels", names(&policy.levels)),
+        ("governors", governors(policy)),
         ("operations", policy.operations.iter().map(|own| (own.name.value.clone(), names(&own.actions))).collect()),
         ("classes", policy.classes.iter().map(|own| (own.name.value.clone(), names(&own.members))).collect()),
         ("types", policy.types.iter().map(|own| (own.name.value.clone(), type_body(own))).collect()),
         ("roles", policy.roles.iter().map(|own| (own.name.value.clone(), role(own))).collect()),
         ("role_templates", policy.role_templates.iter().map(|own| (own.name.value.clone(), template(own))).collect()),
+        ("exclusive", policy.exclusive.iter().map(|own| (own.name.value.clone(), exclusive(own))).collect()),
         ("forbids", policy.forbids.iter().map(|own| (own.id.value.clone(), forbid(own))).collect()),
     ])
 }
 
+/// Each governor at the top with what stands under it.
+fn governors(policy: &Policy) -> Value {
+    let paths = || policy.governors.iter().map(|path| path.value.as_str());
+    let below = |top: &str| paths().filter_map(|path| path.strip_prefix(top)?.strip_prefix('/')).collect::<Vec<_>>();
+    paths().filter(|path| !path.contains('/')).map(|top| (top.to_owned(), json!(below(top)))).collect()
+}
+
+fn exclusive(own: &Exclusive) -> Value {
+    json!({"roles": names(&own.roles), "at": names(&own.at)})
+}
+
 fn type_body(own: &Type) -> Value {
+    let governed_by = own.governed_by.iter().map(|by| match by {
+        GovernedBy::Node(path) => ("governed_by".to_owned(), json!(path.value)),
+        GovernedBy::Attribute(name) => ("governed_by".to_owned(), json!({"attribute": name.value})),
+    });
     if own.is_virtual {
-        return json!({"virtual": true});
+        return map([("virtual", json!(true))]).into_iter().chain(governed_by).collect();
     }
     let actions = own.actions.iter().map(|own| (own.name.value.clone(), action(own))).collect();
     let mut body =
         filled([("attributes", attributes(&own.attributes)), ("actions", actions), ("parent", names(&own.parents))]);
+    body.extend(governed_by);
     body.extend([("root".to_owned(), json!(own.root)), ("open".to_owned(), json!(own.open))]);
     body.into()
 }
 
 fn role(own: &Role) -> Value {
-    let body = filled([
+    let mut body = filled([
         ("at", names(&own.at)),
         ("holders", names(&own.holders)),
         ("includes", names(&own.includes)),
         ("allow", own.rules.iter().map(rule).collect()),
         ("limits", own.limits.iter().map(limit).collect()),
     ]);
+    body.extend(own.levels.iter().map(|levels| match levels {
+        RoleLevels::PerBinding => ("levels".to_owned(), json!("per_binding")),
+        RoleLevels::All(level) => ("levels".to_owned(), json!(level.value)),
+    }));
     body.into()
 }
 
@@ -121,6 +144,11 @@ fn binding(own: &Binding) -> Value {
         ("at", json!(own.at.to_string())),
         ("disabled", json!(own.disabled)),
     ]);
+    if !own.levels.is_empty() {
+        let levels: Map<_, _> =
+            own.levels.iter().map(|(path, level)| (path.value.clone(), json!(level.value))).collect();
+        body.insert("levels".into(), levels.into());
+    }
     body.extend(lifetime(own.lifetime));
     body.into()
 }
@@ -179,6 +207,7 @@ fn action(own: &Action) -> Value {
     let mut body = filled([("parameters", parameters.collect())]);
     body.extend(own.operation.iter().map(|name| ("operation".to_owned(), json!(name.value))));
     body.extend(own.governed_by.iter().map(|name| ("governed_by".to_owned(), json!(name.value))));
+    body.extend(own.level.iter().map(|level| ("level".to_owned(), json!(level.value))));
     if own.creates {
         body.insert("creates".into(), json!(true));
     }

@@ -42,7 +42,7 @@ struct Broken {
 }
 
 /// Every reason that a policy of today can give.
-const REACHABLE: [Reason; 17] = [
+const REACHABLE: [Reason; 19] = [
     Reason::Granted,
     Reason::UnknownType,
     Reason::UnknownAction,
@@ -54,6 +54,8 @@ const REACHABLE: [Reason; 17] = [
     Reason::ContradictsSnapshot,
     Reason::NoGrant,
     Reason::Expired,
+    Reason::LevelTooLow,
+    Reason::Narrowed,
     Reason::Ceiling,
     Reason::Plan,
     Reason::ConditionFalse,
@@ -251,6 +253,12 @@ fn invariants(sample: &Sample, draw: &mut Draw<'_>) -> Result<(), Broken> {
         never(allows(after) && !allows(before), "I3: a block gave something")
     })?;
     forgetting_never_widens(sample)?;
+    if let Some(narrowed) = universe.narrowed(draw) {
+        opened(&narrowed).ok_or_else(|| Broken { question: None, why: "I7: a lowered level is refused".to_owned() })?;
+        sample.beside(&narrowed, |before, after| {
+            never(allows(after) && !allows(before), "I7: a lower level gave something")
+        })?;
+    }
     sample.beside(&universe.shuffled(), |before, after| same(before, after, "I5: answers in another order"))?;
     sample.beside(&universe.with_another_tenant(), |before, after| {
         same(before, after, "I8: answers beside another tenant")

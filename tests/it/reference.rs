@@ -3,6 +3,7 @@
 //! compile refuses is never asked here.
 
 mod condition;
+mod levels;
 
 use condition::{Known, Lookup, State, all, holds};
 use sidegate::model::{
@@ -248,6 +249,11 @@ impl<'a> World<'a> {
             (ValueType::Enum(names), Value::String(value)) if names.iter().any(|name| **name == *value) => {
                 Known::Text((*value).to_owned())
             }
+            (ValueType::Governor, Value::String(value))
+                if self.policy.governors.iter().any(|path| **path == *value) =>
+            {
+                Known::Text((*value).to_owned())
+            }
             (ValueType::Timestamp, Value::Timestamp(value)) => Known::Time(*value),
             (ValueType::Reference(name), Value::Entity(entity)) if self.is_a(entity.kind, name) => {
                 Known::Entity(EntityName { kind: entity.kind.to_owned(), id: entity.id.to_owned() })
@@ -305,6 +311,9 @@ impl<'a> World<'a> {
         let lookup: Lookup<'_> = &|path| self.look_up(path, object, action);
         if binding.disabled || !self.in_force(binding.lifetime) {
             return (Reason::Expired, false);
+        }
+        if let Err(stopped) = self.level(binding, object, action) {
+            return stopped;
         }
         if way.ceiling {
             return (Reason::Ceiling, false);
@@ -615,7 +624,9 @@ fn written(value_type: &ValueType, literal: &Literal) -> Option<Known> {
     Some(match (value_type, literal) {
         (ValueType::Bool, Literal::Bool(value)) => Known::Bool(*value),
         (ValueType::Int, Literal::Int(value)) => Known::Int(*value),
-        (ValueType::String | ValueType::Enum(_), Literal::String(value)) => Known::Text(value.clone()),
+        (ValueType::String | ValueType::Enum(_) | ValueType::Governor, Literal::String(value)) => {
+            Known::Text(value.clone())
+        }
         (ValueType::Timestamp, Literal::String(value)) => Known::Time(Timestamp::parse(value)?),
         (ValueType::Reference(_), Literal::String(value)) => Known::Entity(EntityName::parse(value)?),
         (ValueType::List(of), Literal::List(items)) => {

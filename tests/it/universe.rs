@@ -39,7 +39,14 @@ impl Universe {
 pub(crate) const IDS: [&str; 5] = ["a", "b", "a/b", "b.view", "*"];
 
 /// The attributes that every type, every subject type and the context declare, each with suppliers of its own.
-pub(crate) const ATTRIBUTES: [&str; 9] = ["flag", "num", "word", "mood", "tags", "seen", "owner", "keeper", "near"];
+pub(crate) const ATTRIBUTES: [&str; 10] =
+    ["flag", "num", "word", "mood", "tags", "seen", "owner", "keeper", "near", "ruler"];
+
+/// The ladder of levels.
+pub(crate) const LEVELS: [&str; 3] = ["low", "mid", "high"];
+
+/// What levels are set on.
+pub(crate) const GOVERNORS: [&str; 5] = ["a", "a/x", "a/x/z", "a/y", "b"];
 
 /// Values of the enum.
 pub(crate) const MOODS: [&str; 2] = ["calm", "wild"];
@@ -61,6 +68,7 @@ pub(crate) fn value_type(attribute: &str) -> ValueType {
         "owner" => ValueType::Reference(name("user")),
         "keeper" => ValueType::Reference(name("subject")),
         "near" => ValueType::Reference(name("b")),
+        "ruler" => ValueType::Governor,
         _ => ValueType::String,
     }
 }
@@ -90,6 +98,7 @@ pub(crate) fn literal(draw: &mut Draw<'_>, attribute: &str) -> Literal {
         "owner" => Literal::String(format!("user/{}", draw.choose(&IDS[..2]))),
         "keeper" => Literal::String(format!("{}/{}", draw.choose(&["user", "robot"]), draw.choose(&IDS[..2]))),
         "near" => Literal::String(format!("b/{}", draw.choose(&IDS[..2]))),
+        "ruler" => Literal::String((*draw.choose(&GOVERNORS)).to_owned()),
         _ => Literal::String((*draw.choose(&WORDS)).to_owned()),
     }
 }

@@ -9,7 +9,7 @@ use crate::universe::Universe;
 /// One way to leave something out: the `n`th of its kind; false when there is no such thing.
 type Leave = fn(&mut Sample, usize) -> bool;
 
-const WAYS: [Leave; 14] = [
+const WAYS: [Leave; 17] = [
     |sample, n| remove(&mut sample.questions, n),
     |sample, n| remove(&mut sample.universe.facts.bindings, n),
     |sample, n| remove(&mut sample.universe.facts.blocks, n),
@@ -21,6 +21,13 @@ const WAYS: [Leave; 14] = [
     |sample, n| remove_inner(sample.universe.policy.roles.iter_mut().map(|role| &mut role.rules), n),
     |sample, n| remove_inner(sample.universe.policy.roles.iter_mut().map(|role| &mut role.limits), n),
     |sample, n| remove_inner(sample.universe.policy.roles.iter_mut().map(|role| &mut role.includes), n),
+    |sample, n| remove(&mut sample.universe.policy.exclusive, n),
+    |sample, n| remove_inner(sample.universe.facts.bindings.iter_mut().map(|own| &mut own.levels), n),
+    |sample, n| {
+        let actions = sample.universe.policy.types.iter_mut().flat_map(|kind| &mut kind.actions);
+        let left = actions.filter(|action| action.level.is_some()).nth(n);
+        left.is_some_and(|action| action.level.take().is_some())
+    },
     |sample, n| remove_inner(sample.universe.facts.roles.iter_mut().map(|role| &mut role.rules), n),
     |sample, n| {
         let facts = &mut sample.universe.facts;

@@ -2,10 +2,10 @@
 
 use sidegate::model::{
     Binding, Block, DefinedRole, EntityName, Facts, Forbid, Grants, Lifetime, Literal, Position, Resource, Role,
-    Spanned, Subject, Supplier, TermOperator,
+    RoleLevels, Spanned, Subject, Supplier, TermOperator,
 };
 
-use super::{Universe, facts, name, spanned, value_type};
+use super::{GOVERNORS, LEVELS, Universe, facts, name, spanned, value_type};
 use crate::support::question::{Props, Question, Val};
 use crate::universe::Draw;
 
@@ -25,6 +25,8 @@ impl Universe {
         policy.context.reverse();
         policy.operations.reverse();
         policy.classes.reverse();
+        policy.governors.reverse();
+        policy.exclusive.iter_mut().for_each(|set| set.roles.reverse());
         policy.roles.reverse();
         policy.roles.iter_mut().for_each(shuffle_role);
         policy.forbids.reverse();
@@ -33,6 +35,7 @@ impl Universe {
         facts.roles.reverse();
         facts.roles.iter_mut().for_each(|role| role.rules.reverse());
         facts.bindings.reverse();
+        facts.bindings.iter_mut().for_each(|binding| binding.levels.reverse());
         facts.blocks.reverse();
         other
     }
@@ -51,6 +54,32 @@ impl Universe {
             return None;
         }
         other.facts.bindings.push(more);
+        Some(other)
+    }
+
+    /// Somebody's level lowered somewhere, with everything below it that stood higher; `None` where none can be.
+    pub(crate) fn narrowed(&self, draw: &mut Draw<'_>) -> Option<Self> {
+        let mut other = self.clone();
+        let takes = |binding: &Binding| {
+            let mut roles = self.policy.roles.iter();
+            roles.any(|role| role.name == binding.role && role.levels.as_ref() == Some(&RoleLevels::PerBinding))
+        };
+        let mut bindings: Vec<_> = other.facts.bindings.iter_mut().filter(|binding| takes(binding)).collect();
+        let chosen = draw.pick(bindings.len());
+        let levels = &mut bindings.get_mut(chosen)?.levels;
+        let had = levels.clone();
+        let wide: Vec<_> = GOVERNORS.iter().filter(|governor| facts::effective(&had, governor) > 0).collect();
+        if wide.is_empty() {
+            return None;
+        }
+        let governor = **draw.choose(&wide);
+        let lower = draw.pick(facts::effective(&had, governor));
+        let below = format!("{governor}/");
+        levels.retain(|(path, _)| **path != *governor);
+        for (path, level) in levels.iter_mut().filter(|(path, _)| path.starts_with(&below)) {
+            level.value = LEVELS[lower.min(facts::effective(&had, path))].to_owned();
+        }
+        levels.push((name(governor), name(LEVELS[lower])));
         Some(other)
     }
 

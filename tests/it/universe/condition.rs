@@ -1,6 +1,6 @@
 //! Conditions, well typed by construction, as text.
 
-use super::{Draw, MOMENTS, MOODS, WORDS};
+use super::{Draw, GOVERNORS, MOMENTS, MOODS, WORDS};
 
 /// What a condition may read.
 pub(crate) struct Roots {
@@ -24,8 +24,8 @@ fn test(draw: &mut Draw<'_>, roots: &Roots) -> String {
     let order = *draw.choose(&["<", "<=", ">", ">=", "==", "!="]);
     let equal = *draw.choose(&["==", "!="]);
     let (word, mood, moment) = (*draw.choose(&WORDS), *draw.choose(&MOODS), *draw.choose(&MOMENTS));
-    let number = draw.pick(3);
-    match draw.pick(if roots.parameters { 23 } else { 20 }) {
+    let (number, governor) = (draw.pick(3), *draw.choose(&GOVERNORS));
+    match draw.pick(if roots.parameters { 25 } else { 22 }) {
         0 => format!("{left}.flag"),
         1 => format!("{left}.flag {equal} false"),
         2 => format!("{left}.flag {equal} {right}.flag"),
@@ -46,8 +46,10 @@ fn test(draw: &mut Draw<'_>, roots: &Roots) -> String {
         17 => format!("{left}.keeper {equal} subject"),
         18 => format!("{left}.owner {equal} {right}.owner"),
         19 => format!("size({left}.word) {order} {number}"),
-        20 => format!("param.third {equal} {left}.owner"),
-        21 => format!("has(param.{})", draw.choose(&["who", "third"])),
+        20 => format!("{left}.ruler {equal} '{governor}'"),
+        21 => format!("{left}.ruler {equal} {right}.ruler"),
+        22 => format!("param.third {equal} {left}.owner"),
+        23 => format!("has(param.{})", draw.choose(&["who", "third"])),
         _ => format!("param.who {equal} {left}.keeper"),
     }
 }

@@ -2,11 +2,11 @@
 
 use sidegate::model::{
     Attribute, Attributes, Binding, Block, DefinedRole, DefinedRule, EntityName, Facts, Grants, Literal, Policy,
-    Position, Resource, Spanned, Subject, Supplier, Term, TermOperator, TermScope,
+    Position, Resource, RoleLevels, Spanned, Subject, Supplier, Term, TermOperator, TermScope,
 };
 
 use super::policy::{ACTIONS, OPERATIONS, REAL, lifetime, speaks_of};
-use super::{ATTRIBUTES, Draw, IDS, literal, name, names, spanned};
+use super::{ATTRIBUTES, Draw, GOVERNORS, IDS, LEVELS, literal, name, names, spanned};
 
 pub(crate) fn facts(draw: &mut Draw<'_>, policy: &Policy) -> Facts {
     let mut facts = Facts::default();
@@ -148,8 +148,10 @@ pub(crate) fn binding(draw: &mut Draw<'_>, policy: &Policy, facts: &Facts) -> Op
         || chain(facts, scope)
             .iter()
             .any(|above| facts.roles.iter().any(|own| own.at == above.name && own.name == *role));
+    let per_binding =
+        policy.roles.iter().any(|own| own.name == *role && own.levels.as_ref() == Some(&RoleLevels::PerBinding));
     (fits && resolves).then(|| Binding {
-        levels: Vec::new(),
+        levels: if per_binding { levels(draw) } else { Vec::new() },
         position: Position::default(),
         subject,
         role: role.clone(),
@@ -157,6 +159,32 @@ pub(crate) fn binding(draw: &mut Draw<'_>, policy: &Policy, facts: &Facts) -> Op
         lifetime: lifetime(draw),
         disabled: draw.chance(5),
     })
+}
+
+/// Levels on some governors, hardly ever wider than what stands above.
+fn levels(draw: &mut Draw<'_>) -> Vec<(Spanned<String>, Spanned<String>)> {
+    let mut levels: Vec<(Spanned<String>, Spanned<String>)> = Vec::new();
+    for governor in GOVERNORS {
+        let above = governor.rsplit_once('/').map(|(above, _)| above);
+        let most = above.map_or(LEVELS.len() - 1, |above| effective(&levels, above));
+        let most = if draw.chance(1) { LEVELS.len() - 1 } else { most };
+        if draw.chance(if above.is_none() { 85 } else { 40 }) {
+            let narrower = if above.is_none() && draw.chance(60) { 0 } else { draw.pick(most + 1) };
+            levels.push((name(governor), name(LEVELS[most - narrower])));
+        }
+    }
+    levels
+}
+
+/// The step of the ladder that counts on a governor.
+pub(crate) fn effective(levels: &[(Spanned<String>, Spanned<String>)], governor: &str) -> usize {
+    let step = |(_, level): &(_, Spanned<String>)| LEVELS.iter().position(|known| **known == *level.value).unwrap();
+    let own = levels.iter().find(|(path, _)| **path == *governor).map(step);
+    let above = governor.rsplit_once('/').map(|(above, _)| effective(levels, above));
+    match (own, above) {
+        (Some(own), Some(above)) => own.min(above),
+        (own, above) => own.or(above).unwrap_or(0),
+    }
 }
 
 /// A resource and its ancestors, nearest first.

@@ -1,12 +1,13 @@
 //! Policies over a fixed set of names: types `a` (root) › `b` › `c` › `d`, and the virtual `v`.
 
 use sidegate::model::{
-    Action, Also, AlsoTarget, Attribute, Class, Forbid, Grants, Lifetime, Limit, LimitKind, Operation, Parameter,
-    Policy, Role, RoleTemplate, Rule, Spanned, SubjectType, Supplier, TemplateConditions, Timestamp, Type, ValueType,
+    Action, Also, AlsoTarget, Attribute, Class, Exclusive, Forbid, GovernedBy, Grants, Lifetime, Limit, LimitKind,
+    Operation, Parameter, Policy, Role, RoleLevels, RoleTemplate, Rule, Spanned, SubjectType, Supplier,
+    TemplateConditions, Timestamp, Type, ValueType,
 };
 
 use super::condition::{Roots, condition};
-use super::{ATTRIBUTES, Draw, IDS, MOMENTS, literal, name, names, spanned, value_type};
+use super::{ATTRIBUTES, Draw, GOVERNORS, IDS, LEVELS, MOMENTS, literal, name, names, spanned, value_type};
 
 pub(crate) const REAL: [&str; 4] = ["a", "b", "c", "d"];
 pub(crate) const ACTIONS: [&str; 5] = ["view", "edit", "make", "move", "deploy"];
@@ -15,17 +16,20 @@ pub(crate) const OPERATIONS: [&str; 2] = ["read", "write"];
 pub(crate) fn policy(draw: &mut Draw<'_>) -> Policy {
     let c_parents = *draw.choose::<&[&str]>(&[&["b"][..], &["a", "b"], &["b", "c"]]);
     let d_parents = *draw.choose::<&[&str]>(&[&["b"][..], &["b", "c"]]);
+    let above = Type { is_virtual: true, root: false, governed_by: governed_by(draw), ..bare_type("v") };
     let mut types: Vec<_> = [("a", &[][..]), ("b", &["a"]), ("c", c_parents), ("d", d_parents)]
         .into_iter()
-        .map(|(own, parents)| real_type(draw, own, parents))
+        .map(|(own, parents)| real_type(draw, own, parents, above.governed_by.is_some()))
         .collect();
-    types.push(Type { is_virtual: true, root: false, ..bare_type("v") });
+    types.push(above);
     let subject_types =
         ["user", "robot"].map(|own| SubjectType { name: name(own), attributes: attributes(draw, false) });
     let mut policy = Policy {
         strict_properties: draw.chance(10),
         subject_types: subject_types.to_vec(),
         context: attributes(draw, true),
+        levels: names(&LEVELS),
+        governors: names(&GOVERNORS),
         operations: vec![operation("read", &["view"]), operation("write", &["edit", "make", "move"])],
         classes: classes(draw),
         types,
@@ -37,6 +41,9 @@ pub(crate) fn policy(draw: &mut Draw<'_>) -> Policy {
     }
     if draw.chance(60) {
         policy.role_templates.push(template(draw));
+    }
+    if draw.chance(10) {
+        policy.exclusive.push(exclusive(draw, &policy));
     }
     for id in IDS.iter().take(draw.pick(3)) {
         let forbid = forbid(draw, &policy, id);
@@ -58,7 +65,23 @@ fn bare_type(own: &str) -> Type {
     }
 }
 
-fn real_type(draw: &mut Draw<'_>, own: &str, parents: &[&str]) -> Type {
+/// A constant, or what the instance says; nothing for some.
+fn governed_by(draw: &mut Draw<'_>) -> Option<GovernedBy> {
+    match draw.pick(5) {
+        0 => None,
+        1 | 2 => Some(GovernedBy::Node(name(*draw.choose(&GOVERNORS)))),
+        _ => Some(GovernedBy::Attribute(name("ruler"))),
+    }
+}
+
+fn exclusive(draw: &mut Draw<'_>, policy: &Policy) -> Exclusive {
+    let templates = policy.role_templates.iter().map(|template| &template.name);
+    let roles: Vec<_> = policy.roles.iter().map(|role| &role.name).chain(templates).cloned().collect();
+    Exclusive { name: name("x"), roles: draw.some(&roles, 2), at: names(&draw.some(&["b", "c"], 2)) }
+}
+
+fn real_type(draw: &mut Draw<'_>, own: &str, parents: &[&str], above_is_governed: bool) -> Type {
+    let by = governed_by(draw);
     let governed = draw.chance(60);
     let deploy = Action {
         governed_by: governed.then(|| name("v")),
@@ -83,12 +106,20 @@ fn real_type(draw: &mut Draw<'_>, own: &str, parents: &[&str]) -> Type {
         mover.also = Some(Also { action: name(if under { "make" } else { "edit" }), target });
     }
     let make = Action { creates: true, ..action("make") };
+    let mut actions = vec![action("view"), action("edit"), make, mover, deploy];
+    for action in &mut actions {
+        let governed = if action.governed_by.is_some() { above_is_governed } else { by.is_some() };
+        if governed && draw.chance(40) {
+            action.level = Some(name(*draw.choose(&["mid", "mid", "high", "high", "low"])));
+        }
+    }
     Type {
+        governed_by: by,
         parents: names(parents),
         root: parents.is_empty(),
         open: draw.chance(10),
         attributes: attributes(draw, false),
-        actions: vec![action("view"), action("edit"), make, mover, deploy],
+        actions,
         ..bare_type(own)
     }
 }
@@ -134,7 +165,11 @@ fn role(draw: &mut Draw<'_>, policy: &Policy, own: &str) -> Role {
     let at = draw.some(&["b", "a", "c"], 2);
     let includes: Vec<_> = policy.roles.iter().filter(|_| draw.chance(40)).map(|role| role.name.clone()).collect();
     Role {
-        levels: None,
+        levels: match draw.pick(6) {
+            0 => None,
+            1 => Some(RoleLevels::All(name(*draw.choose(&LEVELS)))),
+            _ => Some(RoleLevels::PerBinding),
+        },
         name: name(own),
         holders: if draw.chance(20) { names(&["user"]) } else { Vec::new() },
         includes,
