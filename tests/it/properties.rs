@@ -143,12 +143,15 @@ struct Tally {
 
 impl Tally {
     fn compiled(&self, universe: &Universe) -> Option<Index> {
+        let refused = reference::refuses(&universe.policy, &universe.facts);
         match compile(&universe.policy, &universe.facts) {
             Ok(compiled) => {
+                assert!(!refused, "this loads, and should not:\n{}", print(universe));
                 self.compiled.set(self.compiled.get() + 1);
                 Some(Index::open(compiled.bytes).expect("what was compiled opens"))
             }
             Err(findings) => {
+                assert!(refused, "this is refused: {findings:?}\n{}", print(universe));
                 self.refused.set(self.refused.get() + 1);
                 for finding in findings.into_iter().filter(|finding| finding.severity == Severity::Error) {
                     *self.reasons.borrow_mut().entry(finding.message).or_default() += 1;

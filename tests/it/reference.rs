@@ -5,6 +5,8 @@
 mod condition;
 mod levels;
 
+pub(crate) use levels::refuses;
+
 use condition::{Known, Lookup, State, all, holds};
 use sidegate::model::{
     Action, AlsoTarget, Attribute, Attributes, Binding, Block, Decision, DefinedRole, Entity, EntityName, Facts,

@@ -1,9 +1,39 @@
 //! The reference's levels: what an action needs, and what a binding has on what governs the resource.
 
-use sidegate::model::{Action, Binding, GovernedBy, Reason, RoleLevels};
+use sidegate::model::{Action, Binding, Facts, GovernedBy, Policy, Reason, RoleLevels};
 
 use super::condition::{Known, State};
 use super::{Object, World, named};
+
+/// Whether levels or exclusive roles forbid these facts to be loaded.
+pub(crate) fn refuses(policy: &Policy, facts: &Facts) -> bool {
+    facts.bindings.iter().any(|binding| widens(policy, binding)) || conflicts(policy, facts)
+}
+
+/// Whether an override is wider than what counts above it; what is not set above is the lowest.
+fn widens(policy: &Policy, binding: &Binding) -> bool {
+    let step = |level: &str| policy.levels.iter().position(|known| **known == *level).expect("a level of the ladder");
+    binding.levels.iter().any(|(path, level)| {
+        let above = binding.levels.iter().filter(|(above, _)| path.starts_with(&format!("{}/", **above)));
+        let is_set = |top: &str| binding.levels.iter().any(|(path, _)| **path == *top);
+        let floor = path.split_once('/').filter(|(top, _)| !is_set(top)).map(|_| 0);
+        above.map(|(_, level)| step(level)).chain(floor).any(|above| step(level) > above)
+    })
+}
+
+fn conflicts(policy: &Policy, facts: &Facts) -> bool {
+    policy.exclusive.iter().any(|set| {
+        let counts = |binding: &&Binding| {
+            let template = binding.role.split_once('/').map(|(template, _)| template);
+            set.at.iter().any(|kind| **kind == binding.at.kind)
+                && set.roles.iter().any(|role| *role == binding.role || Some(role.as_str()) == template)
+        };
+        facts.bindings.iter().filter(counts).any(|one| {
+            let mut others = facts.bindings.iter().filter(counts);
+            others.any(|other| other.role != one.role && other.subject == one.subject && other.at == one.at)
+        })
+    })
+}
 
 impl World<'_> {
     /// Whether a binding reaches the level that an action needs: if not, the reason, and whether it is not known.
