@@ -4,7 +4,7 @@ use sidegate::decide;
 use sidegate::document::{Source, build};
 use sidegate::model::{Entity, Reason, Request, Timestamp, Value};
 
-const POLICY: &str = r#"
+const POLICY: &str = r"
 sidegate: 1
 levels: [none, read, edit]
 governors: {a: [x, x/z], b: []}
@@ -43,12 +43,16 @@ resources:
   says/a: {parent: root/r, attributes: {ruler: a/x}}
   says/b: {parent: root/r, attributes: {ruler: b}}
   says/nothing: {parent: root/r}
-"#;
+";
 
 /// Asks for a role held at the root with these levels: the reason, and whether a missing value decided.
 fn asked(role: &str, levels: &str, action: &str, resource: &str, sent: &[(&str, Value<'_>)]) -> (Reason, bool) {
     let levels = if levels.is_empty() { String::new() } else { format!(", levels: {{{levels}}}") };
-    let text = format!("{POLICY}bindings: [{{subject: user/u, role: {role}, at: root/r{levels}}}]\n");
+    with(&format!("{{subject: user/u, role: {role}, at: root/r{levels}}}"), action, resource, sent)
+}
+
+fn with(bindings: &str, action: &str, resource: &str, sent: &[(&str, Value<'_>)]) -> (Reason, bool) {
+    let text = format!("{POLICY}bindings: [{bindings}]\n");
     let built = build(vec![Source { name: "policy.yaml".to_owned(), bytes: text.into_bytes() }]).unwrap();
     let request = Request {
         subject: Entity { kind: "user", id: "u" },
@@ -129,6 +133,16 @@ fn an_action_governed_by_another_type_takes_its_governor() {
     assert_eq!(reason("member", "a: edit", "other", "says/a"), Reason::LevelTooLow);
     assert_eq!(asked("member", "a: edit", "other", "says/nothing", &[]), (Reason::LevelTooLow, false));
     assert_eq!(reason("member", "a: edit", "own", "says/a"), Reason::Granted);
+}
+
+#[test]
+fn each_binding_has_its_own_levels() {
+    let binding = |levels: &str| format!("{{subject: user/u, role: member, at: root/r, levels: {{{levels}}}}}");
+    let both = format!("{}, {}", binding("a: edit, a/x: none"), binding("a: edit, b: none"));
+    assert_eq!(with(&both, "edit", "fixed/f", &[]).0, Reason::Granted);
+    let both = format!("{}, {}", binding("a: read"), binding("a: edit, a/x: none"));
+    assert_eq!(with(&both, "edit", "fixed/f", &[]).0, Reason::Narrowed);
+    assert_eq!(with(&both, "view", "fixed/f", &[]).0, Reason::Granted);
 }
 
 #[test]

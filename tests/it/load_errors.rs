@@ -3,7 +3,7 @@
 use sidegate::document::{Source, build};
 
 /// A policy with a ladder, governors, roles of every sort and nobody who holds one; a test replaces or adds a part.
-const POLICY: &str = r#"
+const POLICY: &str = r"
 sidegate: 1
 levels: [none, read, edit]
 governors: {a: [x, x/z], b: []}
@@ -24,7 +24,7 @@ exclusive:
 subjects: {user/u: {}, user/w: {}}
 resources: {s/1: {}, s/2: {}}
 defined_roles: {s/1: {t/k: {s: {actions: [view]}}, t/l: {s: {actions: [view]}}}}
-"#;
+";
 
 /// Everything that loading a text has to say; nothing when it loads.
 fn errors(text: String) -> String {
@@ -40,12 +40,12 @@ fn replaced(old: &str, new: &str) -> String {
 
 /// With these bindings: who, which role, where, and which levels.
 fn held(bindings: &[(&str, &str, &str, &str)]) -> String {
-    let mut text = format!("{POLICY}bindings:\n");
-    for (subject, role, at, levels) in bindings {
+    let line = |(subject, role, at, levels): &(&str, &str, &str, &str)| {
         let levels = if levels.is_empty() { String::new() } else { format!(", levels: {{{levels}}}") };
-        text += &format!("- {{subject: {subject}, role: {role}, at: {at}{levels}}}\n");
-    }
-    errors(text)
+        format!("- {{subject: {subject}, role: {role}, at: {at}{levels}}}")
+    };
+    let lines: Vec<_> = bindings.iter().map(line).collect();
+    errors(format!("{POLICY}bindings:\n{}\n", lines.join("\n")))
 }
 
 #[track_caller]
@@ -163,6 +163,19 @@ fn an_exclusive_role_beside_any_other_or_itself_is_no_conflict() {
         ("user/u", "plain", "s/1", ""),
         ("user/u", "member", "s/1", "a: edit"),
     ]));
+}
+
+#[test]
+fn an_exclusive_set_names_roles_and_scopes_that_are_there() {
+    says(&replaced("[reader, plain, t]", "[reader, nobody]"), &["`nobody` in `one` is no role and no role template"]);
+    says(&replaced("t], at: s}", "t], at: nowhere}"), &["`nowhere`", "`one`"]);
+}
+
+#[test]
+fn a_ladder_and_its_governors_name_nothing_twice() {
+    says(&replaced("[none, read, edit]", "[none, read, edit, read]"), &["level `read` is listed twice"]);
+    says(&replaced("[x, x/z]", "[x, x/z, x]"), &["governor `a/x` is declared twice"]);
+    says(&replaced("[none, read, edit]", "[none, read, edit, per_binding]"), &["`per_binding` is reserved"]);
 }
 
 #[test]

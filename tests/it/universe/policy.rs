@@ -69,7 +69,7 @@ fn bare_type(own: &str) -> Type {
 fn governed_by(draw: &mut Draw<'_>) -> Option<GovernedBy> {
     match draw.pick(5) {
         0 => None,
-        1 | 2 => Some(GovernedBy::Node(name(*draw.choose(&GOVERNORS)))),
+        1 | 2 => Some(GovernedBy::Node(name(draw.choose::<&str>(&GOVERNORS)))),
         _ => Some(GovernedBy::Attribute(name("ruler"))),
     }
 }
@@ -110,7 +110,7 @@ fn real_type(draw: &mut Draw<'_>, own: &str, parents: &[&str], above_is_governed
     for action in &mut actions {
         let governed = if action.governed_by.is_some() { above_is_governed } else { by.is_some() };
         if governed && draw.chance(40) {
-            action.level = Some(name(*draw.choose(&["mid", "mid", "high", "high", "low"])));
+            action.level = Some(name(draw.choose::<&str>(&["mid", "mid", "high", "high", "low"])));
         }
     }
     Type {
@@ -167,7 +167,7 @@ fn role(draw: &mut Draw<'_>, policy: &Policy, own: &str) -> Role {
     Role {
         levels: match draw.pick(6) {
             0 => None,
-            1 => Some(RoleLevels::All(name(*draw.choose(&LEVELS)))),
+            1 => Some(RoleLevels::All(name(draw.choose::<&str>(&LEVELS)))),
             _ => Some(RoleLevels::PerBinding),
         },
         name: name(own),
