@@ -147,7 +147,8 @@ fn levels_of(role: &Role, lowering: &Lowering<'_, '_>, findings: &mut Findings) 
         Some(RoleLevels::All(name)) => {
             let level = lowering.schema.level(&name.value);
             if level.is_none() {
-                findings.error(name.at, format!("role `{}`: `{}` is no level", role.name.value, name.value));
+                let message = format!("role `{}`: `{}` is no level", role.name.value, name.value);
+                findings.error_with_help(name.at, message, lowering.schema.levels_help());
             }
             (role_levels::ALL, level.unwrap_or(0))
         }

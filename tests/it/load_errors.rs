@@ -136,7 +136,6 @@ fn a_governor_under_nothing_is_refused() {
 }
 
 #[test]
-#[ignore = "a type's governor is looked at only where an action needs a level"]
 fn a_constant_governor_that_no_action_needs_is_looked_at_too() {
     says(&replaced("free: {root: true,", "free: {root: true, governed_by: nowhere,"), &["`nowhere` is no governor"]);
 }

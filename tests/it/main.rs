@@ -8,6 +8,7 @@ mod doors;
 mod level_cases;
 #[cfg(test)]
 mod load_errors;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod print;

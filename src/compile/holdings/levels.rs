@@ -78,7 +78,7 @@ fn stated(binding: &Binding, whose: &str, schema: &Schema<'_>, findings: &mut Fi
         *place = schema.level(&level.value);
         if place.is_none() {
             let message = format!("{whose}: `{}` of `{}` is no level", level.value, path.value);
-            findings.error_with_help(level.at, message, format!("the levels are {}", schema.levels.join(", ")));
+            findings.error_with_help(level.at, message, schema.levels_help());
         }
     }
     set

@@ -48,6 +48,23 @@ pub(super) fn of_permissions(policy: &Policy, schema: &mut Schema<'_>, findings:
         info.level = level;
         info.level_governor = governor;
     }
+    check_governed_types(policy, schema, findings);
+}
+
+/// A misspelt governor is told also where no action needs a level yet.
+fn check_governed_types(policy: &Policy, schema: &Schema<'_>, findings: &mut Findings) {
+    for declared in &policy.types {
+        match &declared.governed_by {
+            Some(GovernedBy::Node(path)) if schema.governor(&path.value).is_none() => {
+                findings.error(path.at, format!("`{}` is no governor", path.value));
+            }
+            Some(GovernedBy::Attribute(name)) if !declared.is_virtual => {
+                let owner = schema.type_number(&declared.name.value);
+                owner.and_then(|owner| attribute_source(owner, name, schema, findings));
+            }
+            _ => {}
+        }
+    }
 }
 
 fn needed(
@@ -58,17 +75,14 @@ fn needed(
 ) -> (u8, GovernorSource) {
     let Some(name) = &info.action.level else { return (0, GovernorSource::Nothing) };
     let Some(level) = schema.level(&name.value) else {
-        let help = format!("the levels are {}", schema.levels.join(", "));
-        findings.error_with_help(name.at, format!("`{}` is no level", name.value), help);
+        findings.error_with_help(name.at, format!("`{}` is no level", name.value), schema.levels_help());
         return (0, GovernorSource::Nothing);
     };
     let governing = schema.type_name(info.governor);
     let declared = policy.types.iter().find(|declared| declared.name.value == governing);
     let governor = match declared.and_then(|declared| declared.governed_by.as_ref()) {
-        Some(GovernedBy::Node(path)) => schema.governor(&path.value).map(GovernorSource::Node).or_else(|| {
-            findings.error(path.at, format!("`{}` is no governor", path.value));
-            None
-        }),
+        // A path that is no governor is told where the type is looked at.
+        Some(GovernedBy::Node(path)) => schema.governor(&path.value).map(GovernorSource::Node),
         Some(GovernedBy::Attribute(attribute)) => attribute_source(info.owner, attribute, schema, findings),
         None => {
             let action = &info.action.name.value;
@@ -107,6 +121,14 @@ impl Schema<'_> {
     /// A level's name.
     pub(in crate::compile) fn level_name(&self, level: u8) -> &str {
         self.levels.get(usize::from(level)).copied().unwrap_or("?")
+    }
+
+    /// The ladder, for an error about a level that is not on it.
+    pub(in crate::compile) fn levels_help(&self) -> String {
+        match self.levels.as_slice() {
+            [] => "this policy declares no levels".to_owned(),
+            levels => format!("the levels are {}", levels.join(", ")),
+        }
     }
 
     /// A governor by its path.
