@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Attributes, EntityName, Facts, Position, Spanned, Supplier};
+use crate::model::{Attributes, EntityName, Facts, Spanned, Supplier};
 
 use super::findings::Findings;
 use super::intern::{Strings, number};
@@ -288,11 +288,7 @@ fn kind_of(
     let number = schema.type_number(&name.value.kind);
     let fits = number.filter(|n| schema.type_info(*n).is_some_and(|info| info.sort == sort));
     if fits.is_none() {
-        findings.error(at_of(name), format!("`{}`: `{}` is no {what} of this policy", name.value, name.value.kind));
+        findings.error(name.at, format!("`{}`: `{}` is no {what} of this policy", name.value, name.value.kind));
     }
     fits
-}
-
-fn at_of(name: &Spanned<EntityName>) -> Position {
-    name.at
 }

@@ -1,6 +1,6 @@
 //! Forbids of the policy and blocks among the facts. Nothing overrides one.
 
-use crate::model::{Block, Facts, Forbid, Grants, Lifetime, Policy, Spanned};
+use crate::model::{Block, Facts, Forbid, Grants, Policy, Spanned};
 
 use super::condition::{Conditions, Lowering};
 use super::findings::Findings;
@@ -99,7 +99,7 @@ impl Forbids {
             name.iter().filter_map(|name| lowering.entities.expect(lowering.schema, name, &label, findings)).collect()
         };
         let (subjects, scopes) = (resolve(&block.subject), resolve(&block.at));
-        let terms = self.lifetime(&block.lifetime);
+        let terms = intern_terms(&block.lifetime, 0, NONE, &mut self.terms);
         self.list.push(ForbidInfo {
             id: format!("blocks/{}", block.id.value),
             when: NONE,
@@ -108,10 +108,6 @@ impl Forbids {
             subjects,
             scopes,
         });
-    }
-
-    fn lifetime(&mut self, lifetime: &Lifetime) -> u32 {
-        intern_terms(lifetime, 0, NONE, &mut self.terms)
     }
 
     /// The records that bind somebody or hold somewhere, in look-up order.

@@ -139,18 +139,13 @@ impl Search<'_, '_> {
             return;
         }
         self.closed = Some(match self.closed {
-            None => (outcome, role),
-            Some((best, best_role)) => {
-                if best.reason == outcome.reason {
-                    let undetermined = best.undetermined || outcome.undetermined;
-                    let (named, role) = if role < best_role { (outcome, role) } else { (best, best_role) };
-                    (Outcome { undetermined, ..named }, role)
-                } else if (outcome.reason, std::cmp::Reverse(role)) > (best.reason, std::cmp::Reverse(best_role)) {
-                    (outcome, role)
-                } else {
-                    (best, best_role)
-                }
+            Some((best, best_role)) if best.reason > outcome.reason => (best, best_role),
+            Some((best, best_role)) if best.reason == outcome.reason => {
+                let undetermined = best.undetermined || outcome.undetermined;
+                let (named, role) = if role < best_role { (outcome, role) } else { (best, best_role) };
+                (Outcome { undetermined, ..named }, role)
             }
+            _ => (outcome, role),
         });
     }
 

@@ -281,15 +281,10 @@ fn size(value: Seen<'_>) -> Seen<'_> {
 
 /// Whether two values are the same.
 pub(super) fn equal(index: &Index, left: Seen<'_>, right: Seen<'_>) -> Result<Truth, Corrupt> {
-    Ok(match (left, right) {
-        (Seen::Bool(a), Seen::Bool(b)) => Truth::known(a == b),
-        (Seen::Int(a), Seen::Int(b)) => Truth::known(a == b),
-        (Seen::Text(a), Seen::Text(b)) => Truth::known(a == b),
-        (Seen::Time(a), Seen::Time(b)) => Truth::known(a == b),
-        (Seen::Entity(a, a_id), Seen::Entity(b, b_id)) => Truth::known(a == b && a_id == b_id),
-        (Seen::Stored(_) | Seen::Sent(..), Seen::Stored(_) | Seen::Sent(..)) => same_items(index, left, right)?,
-        _ => Truth::Unknown,
-    })
+    match (left, right) {
+        (Seen::Stored(_) | Seen::Sent(..), Seen::Stored(_) | Seen::Sent(..)) => same_items(index, left, right),
+        _ => Ok(scalar_equal(left, right)),
+    }
 }
 
 /// How two values stand to each other in order.
@@ -333,7 +328,7 @@ fn same_items(index: &Index, left: Seen<'_>, right: Seen<'_>) -> Result<Truth, C
     Ok(same)
 }
 
-/// As [`equal`], of list items, which are never lists: no recursion.
+/// As [`equal`], of scalars. Items of a list are never lists, so that comparing two lists does not recurse.
 fn scalar_equal(left: Seen<'_>, right: Seen<'_>) -> Truth {
     match (left, right) {
         (Seen::Bool(a), Seen::Bool(b)) => Truth::known(a == b),
