@@ -60,7 +60,7 @@ pub struct Built {
 
 /// Parses, compiles and opens: all errors together, or an index.
 pub fn build(sources: Vec<Source>) -> Result<Built, Report> {
-    let built = parse(&sources).and_then(|(policy, facts)| {
+    let built = read_all(&sources).and_then(|(policy, facts)| {
         let compiled = compile(&policy, &facts)?;
         let broken =
             |error| vec![Diagnostic::error(Position::default(), format!("the compiled index is broken: {error}"))];
@@ -75,6 +75,18 @@ pub fn build(sources: Vec<Source>) -> Result<Built, Report> {
 
 /// Reads all sources as one policy with its facts, or reports every mistake in them.
 pub fn parse(sources: &[Source]) -> Result<(Policy, Facts), Vec<Diagnostic>> {
+    read_with(sources, |_, _| Vec::new())
+}
+
+/// As [`parse`]; where every noun could be read in spite of mistakes, what is wrong with their meaning is told too.
+fn read_all(sources: &[Source]) -> Result<(Policy, Facts), Vec<Diagnostic>> {
+    read_with(sources, |policy, facts| compile(policy, facts).err().unwrap_or_default())
+}
+
+fn read_with(
+    sources: &[Source],
+    meaning: impl FnOnce(&Policy, &Facts) -> Vec<Diagnostic>,
+) -> Result<(Policy, Facts), Vec<Diagnostic>> {
     let mut sink = Sink::new(sources.iter().map(|source| source.name.as_str()).collect());
     let mut gathered = Gathered::default();
     for (number, source) in sources.iter().enumerate() {
@@ -83,13 +95,22 @@ pub fn parse(sources: &[Source]) -> Result<(Policy, Facts), Vec<Diagnostic>> {
             gathered.has_gaps = true;
         }
     }
+    let has_gaps = gathered.has_gaps;
     gathered.has_gaps |= sink.failed();
     let (policy, facts) = gathered.finish(&mut sink);
     if !sink.failed() && policy == Policy::default() {
         let help = "a policy declares at least `subject_types`, `types` and `roles`";
         sink.error_with(yaml::whole(SourceId(0)), "there is no policy here", help);
     }
-    if sink.failed() { Err(sink.into_diagnostics()) } else { Ok((policy, facts)) }
+    if !sink.failed() {
+        return Ok((policy, facts));
+    }
+    // Of what was only half read, compiling would name mistakes that are none.
+    let wrong = if sink.lost() || has_gaps { Vec::new() } else { meaning(&policy, &facts) };
+    let mut all = sink.into_diagnostics();
+    all.extend(wrong);
+    all.sort_by_key(|diagnostic| diagnostic.at);
+    Err(all)
 }
 
 /// Reads one source; `None` where part of it could not be read, which is then reported.

@@ -14,6 +14,7 @@ pub(super) struct Sink<'a> {
     names: Vec<&'a str>,
     findings: Vec<Finding>,
     failed: bool,
+    lost: bool,
 }
 
 /// A finding and the keys that lead to it, innermost first.
@@ -25,7 +26,7 @@ struct Finding {
 
 impl<'a> Sink<'a> {
     pub(super) fn new(names: Vec<&'a str>) -> Self {
-        Self { names, findings: Vec::new(), failed: false }
+        Self { names, findings: Vec::new(), failed: false, lost: false }
     }
 
     /// Reports a mistake.
@@ -49,6 +50,12 @@ impl<'a> Sink<'a> {
     /// rule that was not written, even if its finding were forgotten.
     pub(super) fn fail(&mut self) {
         self.failed = true;
+        self.lost = true;
+    }
+
+    /// Whether something was left out, so that a name that seems unknown may only be unread.
+    pub(super) fn lost(&self) -> bool {
+        self.lost
     }
 
     /// Whether anything was refused.

@@ -190,3 +190,12 @@ fn the_same_role_twice_with_other_terms_is_no_conflict() {
     let again = "- {subject: user/u, role: plain, at: s/1}";
     loads(&errors(format!("{POLICY}bindings:\n{once}\n{again}\n")));
 }
+
+#[test]
+fn a_mistake_of_form_does_not_hide_one_of_meaning() {
+    let text = "sidegate: 1\nsubject_types: {user: {}}\ntypes: {s: {root: true, actions: [read]}}\n\
+                roles: {r: {at: s, allow: [{on: s, actions: [raed]}], colour: red}}\n";
+    let source = Source { name: "policy.yaml".to_owned(), bytes: text.as_bytes().to_vec() };
+    let lines = build(vec![source]).unwrap_err().lines().join("\n");
+    assert!(lines.contains("unknown key `colour`") && lines.contains("`raed` is no action"), "{lines}");
+}
