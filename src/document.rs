@@ -49,6 +49,13 @@ pub struct Source {
     pub bytes: Vec<u8>,
 }
 
+impl Source {
+    /// Whether it is read as JSON Lines.
+    pub fn is_lines(&self) -> bool {
+        report::is_lines(&self.name)
+    }
+}
+
 /// A policy and facts that passed everything.
 #[derive(Debug)]
 pub struct Built {
@@ -117,7 +124,7 @@ fn read_with(
 
 /// Reads one source; `None` where part of it could not be read, which is then reported.
 fn read(source: &Source, id: SourceId, gathered: &mut Gathered, sink: &mut Sink<'_>) -> Option<()> {
-    let is_lines = report::is_lines(&source.name);
+    let is_lines = source.is_lines();
     let most = if is_lines { MAX_LINES_BYTES } else { MAX_YAML_BYTES };
     if u64::try_from(source.bytes.len()).is_ok_and(|bytes| bytes > most) {
         let message = format!("the file has {} bytes, more than the {most} allowed", source.bytes.len());

@@ -67,6 +67,17 @@ pub enum LoadError {
         /// What the source declares.
         declared: u64,
     },
+    /// The build might not fit into the memory that is left.
+    #[error(
+        "building this source may take {needed} bytes, and the control group leaves {left}; raise its memory limit, or \
+         ship facts as JSON Lines"
+    )]
+    NoMemory {
+        /// What the build may take at its peak.
+        needed: u64,
+        /// What is left.
+        left: u64,
+    },
     /// Too many retired snapshots are still in use.
     #[error("two retired snapshots are still in use; the source is read again shortly")]
     Crowded,
@@ -104,6 +115,7 @@ impl Failure {
             LoadError::Read(_)
             | LoadError::OldSequence { .. }
             | LoadError::SameSequence { .. }
+            | LoadError::NoMemory { .. }
             | LoadError::Crowded
             | LoadError::Panicked(_) => {
                 Self { at, summary: rendered.clone(), errors: vec![rendered.clone()], rendered }
