@@ -142,9 +142,9 @@ pub fn load(path: &Path, max_bytes: u64, builder: &Builder) -> Result<Snapshot, 
 pub(super) fn build(sources: Vec<Source>, path: &Path, builder: &Builder) -> Result<Snapshot, LoadError> {
     let built = catch_unwind(AssertUnwindSafe(|| builder(sources)))
         .map_err(|panic| LoadError::Panicked(panic_message(panic.as_ref())))?;
-    let Built { index, sequence, warnings } = built.map_err(LoadError::Rejected)?;
+    let Built { index, publication, warnings } = built.map_err(LoadError::Rejected)?;
     Ok(Snapshot {
-        sequence,
+        sequence: publication.sequence,
         digest: blake3::Hash::from_bytes(index.digest()).to_hex().to_string(),
         generation: 0,
         source: path.to_owned(),
