@@ -199,6 +199,9 @@ impl Index {
             if terms.levels.get() != NONE && self.governors() > 0 {
                 self.levels_on(terms.levels.get(), self.governors() - 1)?;
             }
+            if terms.pin.get() != NONE {
+                self.in_set(terms.pin.get(), self.count::<PermissionRecord>().saturating_sub(1))?;
+            }
         }
         Ok(())
     }
