@@ -3,6 +3,7 @@
 //! It knows how things are written, never what they mean: whether a type exists is for [`crate::compile`] to say. Every
 //! mistake of every source is reported in one pass.
 
+mod case;
 mod decode;
 mod fact;
 mod file;
@@ -24,7 +25,7 @@ mod yaml;
 
 use crate::compile::compile;
 use crate::index::Index;
-use crate::model::{Diagnostic, Facts, Policy, Position, SourceId};
+use crate::model::{Case, Diagnostic, Facts, Policy, Position, SourceId};
 use decode::Decode;
 use file::FileDoc;
 use gather::{Gathered, once, refuse_twice};
@@ -60,33 +61,81 @@ pub struct Built {
 
 /// Parses, compiles and opens: all errors together, or an index.
 pub fn build(sources: Vec<Source>) -> Result<Built, Report> {
-    let built = read_all(&sources).and_then(|(policy, facts)| {
-        let compiled = compile(&policy, &facts)?;
-        let broken =
-            |error| vec![Diagnostic::error(Position::default(), format!("the compiled index is broken: {error}"))];
-        let index = Index::open(compiled.bytes).map_err(broken)?;
-        Ok((index, facts.sequence.map_or(0, |sequence| sequence.value), compiled.warnings))
-    });
+    let built = read_all(&sources).and_then(|(policy, facts, _)| open(&policy, &facts));
     match built {
         Ok((index, sequence, warnings)) => Ok(Built { index, sequence, warnings: Report::new(warnings, sources) }),
         Err(diagnostics) => Err(Report::new(diagnostics, sources)),
     }
 }
 
+/// A policy and facts with the tests that stand beside them.
+#[derive(Debug)]
+pub struct Tested {
+    policy: Policy,
+    facts: Facts,
+    cases: Vec<Case>,
+    sources: Vec<Source>,
+}
+
+impl Tested {
+    /// Parses and compiles: all errors together, or what can be tested.
+    pub fn read(sources: Vec<Source>) -> Result<Self, Report> {
+        let read = read_all(&sources).and_then(|(policy, facts, cases)| {
+            compile(&policy, &facts)?;
+            Ok((policy, facts, cases))
+        });
+        match read {
+            Ok((policy, facts, cases)) => Ok(Self { policy, facts, cases, sources }),
+            Err(diagnostics) => Err(Report::new(diagnostics, sources)),
+        }
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The tests, in the order in which they are written.
+    pub fn cases(&self) -> &[Case] {
+        &self.cases
+    }
+
+    /// The file and line of a test.
+    pub fn place(&self, case: &Case) -> (&str, u32) {
+        let at = case.name.at;
+        let source = usize::try_from(at.source.0).ok().and_then(|number| self.sources.get(number));
+        (source.map_or("", |source| source.name.as_str()), at.line)
+    }
+
+    /// The snapshot that a test is asked of: the facts with what it gives on top. All errors together, or an index.
+    pub fn build(&self, case: &Case) -> Result<Index, Report> {
+        let built = open(&self.policy, &self.facts.with(&case.given));
+        built.map(|(index, ..)| index).map_err(|diagnostics| Report::new(diagnostics, self.sources.clone()))
+    }
+}
+
 /// Reads all sources as one policy with its facts, or reports every mistake in them.
 pub fn parse(sources: &[Source]) -> Result<(Policy, Facts), Vec<Diagnostic>> {
-    read_with(sources, |_, _| Vec::new())
+    read_with(sources, |_, _| Vec::new()).map(|(policy, facts, _)| (policy, facts))
+}
+
+/// The index of a policy with its facts, the sequence and the warnings.
+fn open(policy: &Policy, facts: &Facts) -> Result<(Index, u64, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let compiled = compile(policy, facts)?;
+    let broken = |error| vec![Diagnostic::error(Position::default(), format!("the compiled index is broken: {error}"))];
+    let index = Index::open(compiled.bytes).map_err(broken)?;
+    Ok((index, facts.sequence.as_ref().map_or(0, |sequence| sequence.value), compiled.warnings))
 }
 
 /// As [`parse`]; where every noun could be read in spite of mistakes, what is wrong with their meaning is told too.
-fn read_all(sources: &[Source]) -> Result<(Policy, Facts), Vec<Diagnostic>> {
+fn read_all(sources: &[Source]) -> Result<(Policy, Facts, Vec<Case>), Vec<Diagnostic>> {
     read_with(sources, |policy, facts| compile(policy, facts).err().unwrap_or_default())
 }
 
 fn read_with(
     sources: &[Source],
     meaning: impl FnOnce(&Policy, &Facts) -> Vec<Diagnostic>,
-) -> Result<(Policy, Facts), Vec<Diagnostic>> {
+) -> Result<(Policy, Facts, Vec<Case>), Vec<Diagnostic>> {
     let mut sink = Sink::new(sources.iter().map(|source| source.name.as_str()).collect());
     let mut gathered = Gathered::default();
     for (number, source) in sources.iter().enumerate() {
@@ -97,13 +146,13 @@ fn read_with(
     }
     let has_gaps = gathered.has_gaps;
     gathered.has_gaps |= sink.failed();
-    let (policy, facts) = gathered.finish(&mut sink);
+    let (policy, facts, cases) = gathered.finish(&mut sink);
     if !sink.failed() && policy == Policy::default() {
         let help = "a policy declares at least `subject_types`, `types` and `roles`";
         sink.error_with(yaml::whole(SourceId(0)), "there is no policy here", help);
     }
     if !sink.failed() {
-        return Ok((policy, facts));
+        return Ok((policy, facts, cases));
     }
     // Of what was only half read, compiling would name mistakes that are none.
     let wrong = if sink.lost() || has_gaps { Vec::new() } else { meaning(&policy, &facts) };

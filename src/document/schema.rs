@@ -7,6 +7,7 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
+use super::case::{ExpectDetailDoc, ExpectDoc};
 use super::decode::{Entries, Many, OrEmpty, Turn, Turned};
 use super::fact::{
     BindingKind, BindingLine, BlockKind, BlockLine, ResourceKind, ResourceLine, RoleKind, RoleLine, SnapshotKind,
@@ -18,7 +19,7 @@ use super::text::{ActionName, Condition, Id, Name, TypeExpression, TypeName};
 use super::vocabulary::{
     ActionDoc, ActionsForm, AttributeDoc, AttributeForm, GovernorDoc, GovernorForm, ParameterDoc, ParameterForm,
 };
-use crate::model::{EntityName, Literal, Spanned, Supplier, Timestamp};
+use crate::model::{Decision, EntityName, Literal, Reason, Spanned, Supplier, Timestamp};
 
 /// Gives types whose text form is not derived a schema.
 macro_rules! schema {
@@ -91,6 +92,13 @@ schema! {
         "maxProperties": 2,
         "additionalProperties": false,
     });
+    Decision as "Decision": |_all| json_schema!({"enum": ["allow", "deny"]});
+    Reason as "Reason": |_all| json_schema!({"enum": Reason::ALL.map(|reason| reason.code())});
+    ExpectDoc as "Expect": |all| json_schema!({"anyOf": [
+        all.subschema_for::<Decision>(),
+        {"type": "array", "items": all.subschema_for::<Id>()},
+        all.subschema_for::<ExpectDetailDoc>(),
+    ]});
     SubjectKind as "SubjectKind": |_all| json_schema!({"const": SubjectKind::WORD});
     ResourceKind as "ResourceKind": |_all| json_schema!({"const": ResourceKind::WORD});
     RoleKind as "RoleKind": |_all| json_schema!({"const": RoleKind::WORD});
