@@ -7,7 +7,7 @@ mod question;
 mod tests;
 
 use crate::decide::{self, ListError, Listing, Page, PageBounds};
-use crate::document::{Report, Tested};
+use crate::document::Tested;
 use crate::index::Index;
 use crate::model::{Ask, Case, Decision, EntityName, Facts, Malformed, Policy, Query, Request, Verdict, Wanted};
 

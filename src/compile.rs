@@ -16,6 +16,7 @@ mod roles;
 mod schema;
 mod slots;
 mod templates;
+mod unsupported;
 mod values;
 mod write;
 
@@ -47,6 +48,7 @@ pub struct Compiled {
 /// vocabulary hides mistakes that can only be seen through it.
 pub fn compile(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnostic>> {
     let mut findings = Findings::default();
+    unsupported::refuse(policy, facts, &mut findings);
     let schema = Schema::resolve(policy, &mut findings);
     findings.stop_on_error()?;
     let mut tables = Tables::default();

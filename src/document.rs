@@ -8,9 +8,11 @@ mod decode;
 mod fact;
 mod file;
 mod gather;
+mod holder;
 mod json;
 mod node;
 mod permission;
+mod purview;
 mod report;
 #[cfg(test)]
 mod schema;

@@ -15,13 +15,14 @@ mod verdict;
 pub use case::{Ask, Case, Query, Wanted};
 pub use diagnostic::{Diagnostic, Position, Severity, SourceId, Spanned};
 pub use facts::{
-    Attributes, Binding, Block, DefinedRole, DefinedRule, EntityName, Facts, Lifetime, Resource, Subject, Term,
-    TermOperator, TermScope,
+    Attributes, Binding, BindingHolder, Block, Credential, Customised, DefinedRole, DefinedRule, EntityName, Facts,
+    Group, Lifetime, Resource, RoleRules, Subject, Term, TermOperator, TermScope,
 };
 pub use policy::{
-    Action, Also, AlsoTarget, Attribute, Class, Exclusive, Forbid, GovernedBy, Grants, Limit, LimitKind, Operation,
-    Parameter, Policy, Role, RoleLevels, RoleTemplate, Rule, SubjectType, Supplier, TemplateConditions, Type,
-    ValueType,
+    Action, Also, AlsoTarget, Attribute, Change, Class, CredentialScope, CredentialType, Exclusive, Forbid, GovernedBy,
+    Grants, GroupType, Holder, Limit, LimitKind, Operation, Parameter, Place, Policy, Purview, Requirement, Role,
+    RoleLevels, RoleSet, RoleTemplate, Rule, SeatClass, SeatRule, SubjectType, Supplier, TargetHolds,
+    TemplateConditions, Type, ValueType,
 };
 pub(crate) use request::name_problem;
 pub use request::{Entity, MAX_ID_BYTES, Malformed, Properties, Request};

@@ -76,8 +76,11 @@ fn scalar<'v>(literal: &'v Literal, declared: Option<&ValueType>) -> Value<'v> {
     }
 }
 
+/// Of a subject, or of a credential that asks as one.
 fn subject_attributes<'p>(policy: &'p Policy, kind: &str) -> Option<&'p [Attribute]> {
-    policy.subject_types.iter().find(|own| own.name.value == kind).map(|own| own.attributes.as_slice())
+    let subjects = policy.subject_types.iter().map(|own| (&own.name, &own.attributes));
+    let mut all = subjects.chain(policy.credential_types.iter().map(|own| (&own.name, &own.attributes)));
+    all.find(|(name, _)| name.value == kind).map(|(_, attributes)| attributes.as_slice())
 }
 
 fn resource_attributes<'p>(policy: &'p Policy, kind: &str) -> Option<&'p [Attribute]> {

@@ -3,7 +3,7 @@
 mod exclusive;
 mod levels;
 
-use crate::model::{Binding, Facts, Lifetime, Policy, Position};
+use crate::model::{Binding, BindingHolder, Facts, Lifetime, Policy, Position, Spanned};
 
 use super::entities::Entities;
 use super::findings::Findings;
@@ -61,7 +61,8 @@ fn check(
 ) -> Option<(u32, u32, u32)> {
     let Binding { subject, role, at, .. } = binding;
     let whose = format!("binding of `{}` to role `{}` at `{}`", subject.value, role.value, at.value);
-    let holder = entities.expect(schema, subject, &whose, findings);
+    let BindingHolder::One(name) = &subject.value else { return None };
+    let holder = entities.expect(schema, &Spanned::new(name.clone(), subject.at), &whose, findings);
     let scope = entities.expect(schema, at, &whose, findings);
     let (holder, scope) = (holder?, scope?);
     let Some(number) = roles.seen_from(&role.value, scope, entities) else {

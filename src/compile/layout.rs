@@ -74,7 +74,9 @@ pub enum Section {
     EntitySlots,
     /// [`AttributeValueRecord`]s by entity, then attribute.
     AttributeValues,
-    /// [`BindingRecord`]s by subject, then scope, then role.
+    /// [`MembershipRecord`]s by subject, then group.
+    Memberships,
+    /// [`BindingRecord`]s by holder, then scope, then role.
     Bindings,
     /// [`TermsRecord`]s: lifetimes and switches of the few bindings and forbids that have any.
     Terms,

@@ -96,6 +96,32 @@ impl<'p> Roles<'p> {
         candidates.filter_map(|role| self.info(*role).and_then(|info| info.definer)).collect()
     }
 
+    /// The roles of a list of names: built-in ones, and all roles of a template. `whose` names the list, for the errors.
+    pub(super) fn named(
+        &self,
+        names: &[Spanned<String>],
+        policy: &Policy,
+        whose: &str,
+        findings: &mut Findings,
+    ) -> Vec<u32> {
+        let mut members = Vec::new();
+        for name in names {
+            let is_template = policy.role_templates.iter().any(|template| template.name.value == name.value);
+            if !is_template && !policy.roles.iter().any(|role| role.name.value == name.value) {
+                findings.error(name.at, format!("`{}` in {whose} is no role and no role template", name.value));
+            }
+            for (role, number) in self.list.iter().zip(0..) {
+                let of_template = role.definer.is_some() && role.name.split('/').next() == Some(name.value.as_str());
+                if of_template || (role.definer.is_none() && role.name == name.value) {
+                    members.push(number);
+                }
+            }
+        }
+        members.sort_unstable();
+        members.dedup();
+        members
+    }
+
     /// A role by number.
     pub(super) fn info(&self, role: u32) -> Option<&RoleInfo<'p>> {
         self.list.get(usize::try_from(role).ok()?)
@@ -132,7 +158,7 @@ fn built_in<'p>(
             name: &role.name.value,
             definer: None,
             at: lowering.schema.scope_types(&role.at, &label, findings),
-            holders: lowering.schema.subject_types(&role.holders, &label, findings),
+            holders: lowering.schema.holder_types(&role.holders, &label, findings),
             levels: levels_of(role, lowering, findings),
             rules: records(rules, limits),
         });

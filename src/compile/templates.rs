@@ -49,7 +49,7 @@ pub(super) fn defined<'p>(
             continue;
         }
         let mut rules = Vec::new();
-        for rule in &role.rules {
+        for rule in role.rules.current().unwrap_or_default() {
             rules.extend(rules_of(rule, role, bounds, lowering, conditions, findings));
         }
         list.push(RoleInfo {
@@ -83,7 +83,7 @@ fn templates<'p>(
             template,
             defined_at: schema.scope_types(&template.defined_at, &label, findings),
             at: schema.scope_types(&template.at, &label, findings),
-            holders: schema.subject_types(&template.holders, &label, findings),
+            holders: schema.holder_types(&template.holders, &label, findings),
             may,
         };
         if bounds.insert(template.name.value.as_str(), resolved).is_some() {

@@ -306,6 +306,7 @@ impl Tables {
                 parent: info.parent.into(),
                 values: (*values).into(),
                 bindings: binding.into(),
+                memberships: 0.into(),
             };
             self.push(Section::Entities, &record);
             while let Some((_, held, _)) = bindings.next_if(|(subject, ..)| *subject == entity) {

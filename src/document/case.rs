@@ -1,7 +1,9 @@
 //! The shape of a test beside a policy: facts added, one question, what is wanted. Nothing here asks or answers.
 
 use super::decode::{Decode, Entries, FromText, Many, OrEmpty, Turn, Turned, documents, refuse};
-use super::fact::{AttributesDoc, BindingDoc, BlockDoc, ResourceDoc, RulesDoc, SubjectDoc, attributes};
+use super::fact::{
+    AttributesDoc, BindingDoc, BlockDoc, CredentialDoc, GroupDoc, ResourceDoc, RoleForm, SubjectDoc, attributes,
+};
 use super::gather::FactSections;
 use super::node::{Kind, Node};
 use super::sink::{Sink, quote};
@@ -25,8 +27,10 @@ documents! {
     /// Facts for one test; what has the same name as a fact of the source replaces it.
     GivenDoc {
         subjects = "subjects": Option<Entries<EntityName, OrEmpty<SubjectDoc>>>,
+        groups = "groups": Option<Entries<EntityName, OrEmpty<GroupDoc>>>,
+        credentials = "credentials": Option<Entries<EntityName, CredentialDoc>>,
         resources = "resources": Option<Entries<EntityName, OrEmpty<ResourceDoc>>>,
-        defined_roles = "defined_roles": Option<Entries<EntityName, Entries<Id, OrEmpty<RulesDoc>>>>,
+        defined_roles = "defined_roles": Option<Entries<EntityName, Entries<Id, RoleForm>>>,
         bindings = "bindings": Option<Vec<Turned<BindingDoc>>>,
         blocks = "blocks": Option<Entries<Id, BlockDoc>>,
     }
@@ -182,6 +186,8 @@ impl GivenDoc {
     fn into_sections(self) -> FactSections {
         FactSections {
             subjects: self.subjects,
+            groups: self.groups,
+            credentials: self.credentials,
             resources: self.resources,
             defined_roles: self.defined_roles,
             bindings: self.bindings.unwrap_or_default(),

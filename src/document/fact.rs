@@ -1,14 +1,14 @@
 //! The shape of facts: as sections of a YAML file, and as lines of JSON. Both become the same nouns.
 
-use super::decode::{Decode, Entries, Many, Turn, documents, mapping, refuse, unknown_key};
+use super::decode::{Decode, Entries, FromText, Many, OrEmpty, Turn, documents, mapping, refuse, unknown_key};
 use super::node::Node;
 use super::permission::{ActionNames, grants, grants_or_all, lifetime};
 use super::sink::{Sink, quote};
 use super::suggest;
 use super::text::{Id, Name, plain, plain_all};
 use crate::model::{
-    Attributes, Binding, Block, DefinedRole, DefinedRule, EntityName, Facts, Literal, Position, Resource, Spanned,
-    Subject, Term, TermOperator, TermScope, Timestamp,
+    Attributes, Binding, BindingHolder, Block, Credential, Customised, DefinedRole, DefinedRule, EntityName, Facts,
+    Group, Literal, Position, Resource, RoleRules, Spanned, Subject, Term, TermOperator, TermScope, Timestamp,
 };
 
 /// Attribute names with their values.
@@ -27,6 +27,36 @@ documents! {
         disabled = "disabled": Option<bool>,
     }
 
+    /// A group.
+    GroupDoc {
+        members = "members": Option<Many<Spanned<EntityName>>>,
+        disabled = "disabled": Option<bool>,
+    }
+
+    /// A credential.
+    CredentialDoc {
+        owner = "owner": Spanned<EntityName>,
+        scopes = "scopes": Option<Many<Spanned<Name>, 1>>,
+        within = "within": Option<Many<Spanned<EntityName>, 1>>,
+        permissions = "permissions": Option<Vec<Spanned<Id>>>,
+        attributes = "attributes": Option<AttributesDoc>,
+        disabled = "disabled": Option<bool>,
+        not_before = "not_before": Option<Spanned<Timestamp>>,
+        expires = "expires": Option<Spanned<Timestamp>>,
+    }
+
+    /// A tenant's role that has versions.
+    VersionedDoc {
+        current = "current": Spanned<u64>,
+        versions = "versions": Entries<VersionNumber, OrEmpty<RulesDoc>>,
+    }
+
+    /// The list of its own that a holder's rights are narrowed to.
+    CustomisedDoc {
+        version = "version": Option<Spanned<u64>>,
+        permissions = "permissions": Vec<Spanned<Id>>,
+    }
+
     /// A resource.
     ResourceDoc {
         parent = "parent": Option<Spanned<EntityName>>,
@@ -42,10 +72,11 @@ documents! {
 
     /// Who holds which role where.
     BindingDoc {
-        subject = "subject": Spanned<EntityName>,
-        role = "role": Spanned<Id>,
+        subject = "subject": Spanned<BindingHolder>,
+        role = "role": Option<Spanned<Id>>,
         at = "at": Spanned<EntityName>,
         levels = "levels": Option<LevelsDoc>,
+        customised = "customised": Option<CustomisedDoc>,
         not_before = "not_before": Option<Spanned<Timestamp>>,
         expires = "expires": Option<Spanned<Timestamp>>,
         disabled = "disabled": Option<bool>,
@@ -70,6 +101,28 @@ documents! {
         disabled = "disabled": Option<bool>,
     }
 
+    /// A line that is a group.
+    GroupLine {
+        kind = "kind": GroupKind,
+        id = "id": Spanned<EntityName>,
+        members = "members": Option<Many<Spanned<EntityName>>>,
+        disabled = "disabled": Option<bool>,
+    }
+
+    /// A line that is a credential.
+    CredentialLine {
+        kind = "kind": CredentialKind,
+        id = "id": Spanned<EntityName>,
+        owner = "owner": Spanned<EntityName>,
+        scopes = "scopes": Option<Many<Spanned<Name>, 1>>,
+        within = "within": Option<Many<Spanned<EntityName>, 1>>,
+        permissions = "permissions": Option<Vec<Spanned<Id>>>,
+        attributes = "attributes": Option<AttributesDoc>,
+        disabled = "disabled": Option<bool>,
+        not_before = "not_before": Option<Spanned<Timestamp>>,
+        expires = "expires": Option<Spanned<Timestamp>>,
+    }
+
     /// A line that is a resource.
     ResourceLine {
         kind = "kind": ResourceKind,
@@ -83,16 +136,19 @@ documents! {
         kind = "kind": RoleKind,
         at = "at": Spanned<EntityName>,
         name = "name": Spanned<Id>,
-        rules = "rules": RulesDoc,
+        rules = "rules": Option<RulesDoc>,
+        current = "current": Option<Spanned<u64>>,
+        versions = "versions": Option<Entries<VersionNumber, OrEmpty<RulesDoc>>>,
     }
 
     /// A line that is a binding.
     BindingLine {
         kind = "kind": BindingKind,
-        subject = "subject": Spanned<EntityName>,
-        role = "role": Spanned<Id>,
+        subject = "subject": Spanned<BindingHolder>,
+        role = "role": Option<Spanned<Id>>,
         at = "at": Spanned<EntityName>,
         levels = "levels": Option<LevelsDoc>,
+        customised = "customised": Option<CustomisedDoc>,
         not_before = "not_before": Option<Spanned<Timestamp>>,
         expires = "expires": Option<Spanned<Timestamp>>,
         disabled = "disabled": Option<bool>,
@@ -139,6 +195,8 @@ macro_rules! kinds {
 
 kinds! {
     SubjectKind = "subject"
+    GroupKind = "group"
+    CredentialKind = "credential"
     ResourceKind = "resource"
     RoleKind = "role"
     BindingKind = "binding"
@@ -147,8 +205,49 @@ kinds! {
 }
 
 /// Every value of `kind`.
-const KINDS: [&str; 6] =
-    [SubjectKind::WORD, ResourceKind::WORD, RoleKind::WORD, BindingKind::WORD, BlockKind::WORD, SnapshotKind::WORD];
+const KINDS: [&str; 8] = [
+    SubjectKind::WORD,
+    GroupKind::WORD,
+    CredentialKind::WORD,
+    ResourceKind::WORD,
+    RoleKind::WORD,
+    BindingKind::WORD,
+    BlockKind::WORD,
+    SnapshotKind::WORD,
+];
+
+/// The number of a version, as a key.
+#[derive(Debug)]
+pub(super) struct VersionNumber(u64);
+
+impl FromText for VersionNumber {
+    const WANTED: &'static str = "the number of a version";
+
+    fn from_text(text: &str, at: Position, sink: &mut Sink<'_>) -> Option<Self> {
+        let number = text.parse().ok().filter(|number: &u64| number.to_string() == text);
+        if number.is_none() {
+            sink.error_with(at, format!("{} is not the number of a version", quote(text)), "write a number, like `3`");
+        }
+        number.map(Self)
+    }
+}
+
+/// A tenant's role: its rules by type, or its versions.
+#[derive(Debug)]
+pub(super) enum RoleForm {
+    Plain(RulesDoc),
+    Versioned(VersionedDoc),
+}
+
+impl Decode for RoleForm {
+    fn decode(node: &Node<'_>, sink: &mut Sink<'_>) -> Option<Self> {
+        let is_versioned = |key: &str| key == "versions" || key == "current";
+        if node.entries().is_some_and(|entries| entries.iter().any(|entry| is_versioned(&entry.key))) {
+            return VersionedDoc::decode(node, sink).map(Self::Versioned);
+        }
+        OrEmpty::<RulesDoc>::decode(node, sink).map(|rules| Self::Plain(rules.0))
+    }
+}
 
 /// One comparison of a tenant's role. How many operators it may have is not ours to say.
 #[derive(Debug)]
@@ -211,17 +310,52 @@ impl ResourceDoc {
 pub(super) fn defined_role(
     at: Spanned<EntityName>,
     name: Spanned<Id>,
-    rules: RulesDoc,
+    form: RoleForm,
     sink: &mut Sink<'_>,
 ) -> DefinedRole {
-    let mut all = Vec::with_capacity(rules.0.len());
-    for (on, rule) in rules.0 {
+    let rules = match form {
+        RoleForm::Plain(doc) => RoleRules::Plain(rules(doc, sink)),
+        RoleForm::Versioned(VersionedDoc { current, versions }) => {
+            let versions = versions.0.into_iter().map(|(version, doc)| {
+                let rules = sink.within(&version.value.0.to_string(), |sink| rules(doc.0, sink));
+                (Spanned::new(version.value.0, version.at), rules)
+            });
+            RoleRules::Versioned { current, versions: versions.collect() }
+        }
+    };
+    DefinedRole { at, name: plain(name), rules }
+}
+
+fn rules(doc: RulesDoc, sink: &mut Sink<'_>) -> Vec<DefinedRule> {
+    let mut all = Vec::with_capacity(doc.0.len());
+    for (on, rule) in doc.0 {
         match sink.within(&on.value.0.clone(), |sink| rule.into_rule(on, sink)) {
             Some(rule) => all.push(rule),
             None => sink.fail(),
         }
     }
-    DefinedRole { at, name: plain(name), rules: all }
+    all
+}
+
+impl GroupDoc {
+    pub(super) fn into_group(self, name: Spanned<EntityName>) -> Group {
+        Group { name, members: Many::or_none(self.members), disabled: self.disabled.unwrap_or(false) }
+    }
+}
+
+impl CredentialDoc {
+    pub(super) fn into_credential(self, name: Spanned<EntityName>, sink: &mut Sink<'_>) -> Credential {
+        Credential {
+            name,
+            owner: self.owner,
+            scopes: plain_all(Many::or_none(self.scopes)),
+            within: Many::or_none(self.within),
+            permissions: self.permissions.map(plain_all),
+            attributes: attributes(self.attributes),
+            disabled: self.disabled.unwrap_or(false),
+            lifetime: lifetime(self.not_before, self.expires, sink),
+        }
+    }
 }
 
 impl DefinedRuleDoc {
@@ -246,9 +380,13 @@ impl Turn for BindingDoc {
         Some(Binding {
             position,
             subject: self.subject,
-            role: plain(self.role),
+            // That a binding names no role is for loading to say: it knows how to name the rest.
+            role: self.role.map_or_else(|| Spanned::new(String::new(), position), plain),
             at: self.at,
             levels: levels(self.levels),
+            customised: self
+                .customised
+                .map(|list| Customised { version: list.version, permissions: plain_all(list.permissions) }),
             lifetime: lifetime(self.not_before, self.expires, sink),
             disabled: self.disabled.unwrap_or(false),
         })
@@ -281,14 +419,35 @@ pub(super) fn line(node: &Node<'_>, sink: &mut Sink<'_>, facts: &mut Facts) -> O
             let ResourceLine { kind: ResourceKind, id, parent, attributes } = Decode::decode(node, sink)?;
             facts.resources.push(ResourceDoc { parent, attributes }.into_resource(id));
         }
+        GroupKind::WORD => {
+            let GroupLine { kind: GroupKind, id, members, disabled } = Decode::decode(node, sink)?;
+            facts.groups.push(GroupDoc { members, disabled }.into_group(id));
+        }
+        CredentialKind::WORD => {
+            let line: CredentialLine = Decode::decode(node, sink)?;
+            let CredentialLine { kind: CredentialKind, id, owner, scopes, within, permissions, .. } = line;
+            let CredentialLine { attributes, disabled, not_before, expires, .. } = line;
+            let doc = CredentialDoc { owner, scopes, within, permissions, attributes, disabled, not_before, expires };
+            facts.credentials.push(doc.into_credential(id, sink));
+        }
         RoleKind::WORD => {
-            let RoleLine { kind: RoleKind, at, name, rules } = Decode::decode(node, sink)?;
-            facts.roles.push(defined_role(at, name, rules, sink));
+            let RoleLine { kind: RoleKind, at, name, rules, current, versions } = Decode::decode(node, sink)?;
+            let form = match (rules, current, versions) {
+                (Some(rules), None, None) => RoleForm::Plain(rules),
+                (None, Some(current), Some(versions)) => RoleForm::Versioned(VersionedDoc { current, versions }),
+                _ => {
+                    let help = "a role has `rules`, or `versions` and the `current` one";
+                    sink.error_with(node.at, "the role has neither rules nor versions, or both", help);
+                    return None;
+                }
+            };
+            facts.roles.push(defined_role(at, name, form, sink));
         }
         BindingKind::WORD => {
-            let BindingLine { kind: BindingKind, subject, role, at, levels, not_before, expires, disabled } =
-                Decode::decode(node, sink)?;
-            let binding = BindingDoc { subject, role, at, levels, not_before, expires, disabled };
+            let line: BindingLine = Decode::decode(node, sink)?;
+            let BindingLine { kind: BindingKind, subject, role, at, levels, customised, .. } = line;
+            let BindingLine { not_before, expires, disabled, .. } = line;
+            let binding = BindingDoc { subject, role, at, levels, customised, not_before, expires, disabled };
             facts.bindings.push(binding.turn(node.at, sink)?);
         }
         BlockKind::WORD => {

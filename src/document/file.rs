@@ -2,12 +2,13 @@
 
 use super::case::CaseDoc;
 use super::decode::{Decode, Entries, Many, OrEmpty, Turned, documents};
-use super::fact::{BindingDoc, BlockDoc, ResourceDoc, RulesDoc, SubjectDoc};
+use super::fact::{BindingDoc, BlockDoc, CredentialDoc, GroupDoc, ResourceDoc, RoleForm, SubjectDoc};
+use super::holder::CredentialTypeDoc;
 use super::node::Node;
-use super::permission::{ExclusiveDoc, ForbidDoc, RoleDoc, TemplateDoc};
+use super::permission::{ExclusiveDoc, ForbidDoc, RoleDoc, SeatsDoc, TemplateDoc};
 use super::sink::{Sink, quote};
 use super::text::{ActionName, Id, Name, TypeName};
-use super::vocabulary::{AttributeForm, ShapeDoc, SubjectTypeDoc, TypeDoc};
+use super::vocabulary::{AttributeForm, GroupTypeDoc, ShapeDoc, SubjectTypeDoc, TypeDoc};
 use crate::model::{EntityName, Spanned};
 
 documents! {
@@ -17,6 +18,8 @@ documents! {
         sequence = "sequence": Option<Spanned<u64>>,
         strict_properties = "strict_properties": Option<Spanned<bool>>,
         subject_types = "subject_types": Option<Entries<TypeName, OrEmpty<SubjectTypeDoc>>>,
+        group_types = "group_types": Option<Entries<TypeName, GroupTypeDoc>>,
+        credential_types = "credential_types": Option<Entries<TypeName, CredentialTypeDoc>>,
         context = "context": Option<Entries<Name, AttributeForm>>,
         levels = "levels": Option<Spanned<Vec<Spanned<Name>>>>,
         governors = "governors": Option<Entries<Name, OrEmpty<Many<Spanned<Id>>>>>,
@@ -28,9 +31,12 @@ documents! {
         role_templates = "role_templates": Option<Entries<Name, TemplateDoc>>,
         exclusive = "exclusive": Option<Entries<Name, ExclusiveDoc>>,
         forbids = "forbids": Option<Entries<Id, ForbidDoc>>,
+        seats = "seats": Option<Entries<Name, SeatsDoc>>,
         subjects = "subjects": Option<Entries<EntityName, OrEmpty<SubjectDoc>>>,
+        groups = "groups": Option<Entries<EntityName, OrEmpty<GroupDoc>>>,
+        credentials = "credentials": Option<Entries<EntityName, CredentialDoc>>,
         resources = "resources": Option<Entries<EntityName, OrEmpty<ResourceDoc>>>,
-        defined_roles = "defined_roles": Option<Entries<EntityName, Entries<Id, OrEmpty<RulesDoc>>>>,
+        defined_roles = "defined_roles": Option<Entries<EntityName, Entries<Id, RoleForm>>>,
         bindings = "bindings": Option<Vec<Turned<BindingDoc>>>,
         blocks = "blocks": Option<Entries<Id, BlockDoc>>,
         /// Tests of the policy; no part of a snapshot.

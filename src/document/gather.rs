@@ -4,7 +4,7 @@
 use std::fmt::{self, Display};
 
 use super::decode::{Entries, Many, OrEmpty, Turned, nouns};
-use super::fact::{BindingDoc, BlockDoc, ResourceDoc, RulesDoc, SubjectDoc, defined_role};
+use super::fact::{BindingDoc, BlockDoc, CredentialDoc, GroupDoc, ResourceDoc, RoleForm, SubjectDoc, defined_role};
 use super::file::{FileDoc, Version};
 use super::permission::PER_BINDING;
 use super::shape::{Shape, fold};
@@ -30,8 +30,10 @@ pub(super) struct Gathered {
 /// The sections that hold facts, of a file or of a test.
 pub(super) struct FactSections {
     pub(super) subjects: Option<Entries<EntityName, OrEmpty<SubjectDoc>>>,
+    pub(super) groups: Option<Entries<EntityName, OrEmpty<GroupDoc>>>,
+    pub(super) credentials: Option<Entries<EntityName, CredentialDoc>>,
     pub(super) resources: Option<Entries<EntityName, OrEmpty<ResourceDoc>>>,
-    pub(super) defined_roles: Option<Entries<EntityName, Entries<Id, OrEmpty<RulesDoc>>>>,
+    pub(super) defined_roles: Option<Entries<EntityName, Entries<Id, RoleForm>>>,
     pub(super) bindings: Vec<Turned<BindingDoc>>,
     pub(super) blocks: Option<Entries<Id, BlockDoc>>,
 }
@@ -49,6 +51,12 @@ impl Gathered {
         let policy = &mut self.policy;
         policy.subject_types.extend(each("subject_types", file.subject_types, sink, |name, doc, _| {
             Some(doc.0.into_subject_type(plain(name)))
+        }));
+        policy
+            .group_types
+            .extend(each("group_types", file.group_types, sink, |name, doc, _| Some(doc.into_group_type(plain(name)))));
+        policy.credential_types.extend(each("credential_types", file.credential_types, sink, |name, doc, _| {
+            Some(doc.into_credential_type(plain(name)))
         }));
         policy
             .context
@@ -77,8 +85,11 @@ impl Gathered {
             .exclusive
             .extend(each("exclusive", file.exclusive, sink, |name, doc, _| Some(doc.into_exclusive(plain(name)))));
         policy.forbids.extend(each("forbids", file.forbids, sink, |id, doc, sink| doc.into_forbid(plain(id), sink)));
+        policy.seats.extend(each("seats", file.seats, sink, |name, doc, _| Some(doc.into_seat_class(plain(name)))));
         let sections = FactSections {
             subjects: file.subjects,
+            groups: file.groups,
+            credentials: file.credentials,
             resources: file.resources,
             defined_roles: file.defined_roles,
             bindings: file.bindings.unwrap_or_default(),
@@ -102,6 +113,8 @@ impl Gathered {
         policy.types = fold(self.types, &self.shapes, self.has_gaps, sink);
         refuse_names_twice(policy, sink);
         refuse_twice("the subject", &facts.subjects, |one| one.name.as_entity(), |one| one.name.at, sink);
+        refuse_twice("the group", &facts.groups, |one| one.name.as_entity(), |one| one.name.at, sink);
+        refuse_twice("the credential", &facts.credentials, |one| one.name.as_entity(), |one| one.name.at, sink);
         refuse_twice("the resource", &facts.resources, |one| one.name.as_entity(), |one| one.name.at, sink);
         refuse_twice("the role", &facts.roles, RoleKey::from, |one| one.name.at, sink);
         refuse_twice("the block", &facts.blocks, |one| one.id.value.as_str(), |one| one.id.at, sink);
@@ -116,12 +129,18 @@ impl FactSections {
         for (name, doc) in Entries::or_none(self.subjects) {
             facts.subjects.push(doc.0.into_subject(name));
         }
+        for (name, doc) in Entries::or_none(self.groups) {
+            facts.groups.push(doc.0.into_group(name));
+        }
+        facts.credentials.extend(each("credentials", self.credentials, sink, |name, doc, sink| {
+            Some(doc.into_credential(name, sink))
+        }));
         for (name, doc) in Entries::or_none(self.resources) {
             facts.resources.push(doc.0.into_resource(name));
         }
         let scopes = each("defined_roles", self.defined_roles, sink, |at, roles, sink| {
-            let role = |(name, rules): (Spanned<Id>, OrEmpty<RulesDoc>)| {
-                sink.within(&name.value.to_string(), |sink| defined_role(at.clone(), name, rules.0, sink))
+            let role = |(name, rules): (Spanned<Id>, RoleForm)| {
+                sink.within(&name.value.to_string(), |sink| defined_role(at.clone(), name, rules, sink))
             };
             Some(roles.0.into_iter().map(role).collect::<Vec<_>>())
         });
@@ -165,6 +184,15 @@ fn refuse_names_twice(policy: &Policy, sink: &mut Sink<'_>) {
     refuse_twice("the type or class", &types, |name| name.value.as_str(), |name| name.at, sink);
     let one = |name: &Spanned<String>| name.at;
     refuse_twice("the subject type", &policy.subject_types, |it| it.name.value.as_str(), |it| one(&it.name), sink);
+    refuse_twice("the group type", &policy.group_types, |it| it.name.value.as_str(), |it| one(&it.name), sink);
+    refuse_twice(
+        "the credential type",
+        &policy.credential_types,
+        |it| it.name.value.as_str(),
+        |it| one(&it.name),
+        sink,
+    );
+    refuse_twice("the seat class", &policy.seats, |it| it.name.value.as_str(), |it| one(&it.name), sink);
     refuse_twice("the context key", &policy.context, |it| it.name.value.as_str(), |it| one(&it.name), sink);
     refuse_twice("the operation", &policy.operations, |it| it.name.value.as_str(), |it| one(&it.name), sink);
     refuse_twice("the role", &policy.roles, |it| it.name.value.as_str(), |it| one(&it.name), sink);

@@ -1,12 +1,14 @@
 //! The shape of the sections that say who may do what: roles, templates, forbids.
 
 use super::decode::{Decode, Many, Turn, Turned, documents, nouns, refuse};
+use super::holder::{HolderForm, holders};
 use super::node::Node;
+use super::purview::{RolesForm, SeatPlace, TargetDoc, purview};
 use super::sink::Sink;
 use super::text::{Condition, Name, plain, plain_all};
 use crate::model::{
-    EntityName, Exclusive, Forbid, Grants, Lifetime, Limit, LimitKind, Position, Role, RoleLevels, RoleTemplate, Rule,
-    Spanned, TemplateConditions, Timestamp,
+    EntityName, Exclusive, Forbid, Grants, Lifetime, Limit, LimitKind, Position, Requirement, Role, RoleLevels,
+    RoleTemplate, Rule, SeatClass, SeatRule, Spanned, TemplateConditions, Timestamp,
 };
 
 /// Names, one or several.
@@ -19,11 +21,35 @@ documents! {
     /// A role.
     RoleDoc {
         at = "at": SomeNames,
-        holders = "holders": Option<SomeNames>,
+        holders = "holders": Option<Many<HolderForm, 1>>,
         includes = "includes": Option<Names>,
         levels = "levels": Option<Spanned<Name>>,
         allow = "allow": Option<Vec<Turned<RuleDoc>>>,
         limits = "limits": Option<Vec<Turned<LimitDoc>>>,
+        requires = "requires": Option<Many<Turned<RequirementDoc>, 1>>,
+        customisable = "customisable": Option<bool>,
+        superuser = "superuser": Option<bool>,
+    }
+
+    /// What the holder of a role must hold besides.
+    RequirementDoc {
+        held_at = "held_at": Spanned<Name>,
+        on = "on": Spanned<Name>,
+        has = "has": Option<SomeNames>,
+        has_no = "has_no": Option<SomeNames>,
+    }
+
+    /// A class of seats.
+    SeatsDoc {
+        per = "per": SomeNames,
+        subjects = "subjects": Option<SomeNames>,
+        who = "who": Many<SeatRuleDoc, 1>,
+    }
+
+    /// One reason to take a seat.
+    SeatRuleDoc {
+        roles = "roles": SomeNames,
+        held = "held": Many<SeatPlace, 1>,
     }
 
     /// One thing that a role allows.
@@ -34,6 +60,9 @@ documents! {
         operations = "operations": Option<Names>,
         held_at = "held_at": Option<SomeNames>,
         when = "when": Option<Spanned<Condition>>,
+        assigns = "assigns": Option<RolesForm>,
+        target = "target": Option<TargetDoc>,
+        within = "within": Option<SomeNames>,
     }
 
     /// The most that a template's roles may give.
@@ -59,7 +88,10 @@ documents! {
     TemplateDoc {
         defined_at = "defined_at": SomeNames,
         at = "at": SomeNames,
-        holders = "holders": Option<SomeNames>,
+        holders = "holders": Option<Many<HolderForm, 1>>,
+        requires = "requires": Option<Many<Turned<RequirementDoc>, 1>>,
+        versioned = "versioned": Option<bool>,
+        customisable = "customisable": Option<bool>,
         may = "may": Many<Turned<MayDoc>>,
         conditions = "conditions": Option<ConditionsDoc>,
     }
@@ -186,11 +218,14 @@ impl RoleDoc {
         Role {
             name,
             at: plain_all(self.at.0),
-            holders: names(self.holders),
+            holders: holders(self.holders),
             includes: names(self.includes),
             levels: self.levels.map(role_levels),
             rules: nouns(self.allow.unwrap_or_default()),
             limits: nouns(self.limits.unwrap_or_default()),
+            requires: nouns(Many::or_none(self.requires)),
+            customisable: self.customisable.unwrap_or(false),
+            superuser: self.superuser.unwrap_or(false),
         }
     }
 }
@@ -218,7 +253,32 @@ impl Turn for RuleDoc {
             except: names(self.except),
             held_at: names(self.held_at),
             when: self.when.map(plain),
+            purview: purview(self.assigns, self.target, self.within),
         })
+    }
+}
+
+impl Turn for RequirementDoc {
+    type Noun = Requirement;
+
+    fn turn(self, at: Position, sink: &mut Sink<'_>) -> Option<Requirement> {
+        if self.has.is_none() && self.has_no.is_none() {
+            let help = "`has` names roles of which one must be held, `has_no` roles of which none may be";
+            sink.error_with(at, "a requirement needs `has`, `has_no` or both", help);
+            return None;
+        }
+        let (held_at, on) = (plain(self.held_at), plain(self.on));
+        Some(Requirement { held_at, on, has: names(self.has), has_no: names(self.has_no) })
+    }
+}
+
+impl SeatsDoc {
+    pub(super) fn into_seat_class(self, name: Spanned<String>) -> SeatClass {
+        let who = self.who.0.into_iter().map(|rule| SeatRule {
+            roles: plain_all(rule.roles.0),
+            held: rule.held.0.into_iter().map(|place| place.0).collect(),
+        });
+        SeatClass { name, per: plain_all(self.per.0), subjects: names(self.subjects), who: who.collect() }
     }
 }
 
@@ -227,7 +287,8 @@ impl Turn for MayDoc {
 
     fn turn(self, at: Position, sink: &mut Sink<'_>) -> Option<Rule> {
         let Self { on, except, actions, operations } = self;
-        RuleDoc { on, except, actions, operations, held_at: None, when: None }.turn(at, sink)
+        let (held_at, when, assigns, target, within) = (None, None, None, None, None);
+        RuleDoc { on, except, actions, operations, held_at, when, assigns, target, within }.turn(at, sink)
     }
 }
 
@@ -263,7 +324,10 @@ impl TemplateDoc {
             name,
             defined_at: plain_all(self.defined_at.0),
             at: plain_all(self.at.0),
-            holders: names(self.holders),
+            holders: holders(self.holders),
+            requires: nouns(Many::or_none(self.requires)),
+            versioned: self.versioned.unwrap_or(false),
+            customisable: self.customisable.unwrap_or(false),
             may: nouns(self.may.0),
             conditions: self.conditions.map(|conditions| TemplateConditions {
                 roots: plain_all(conditions.attributes_of.0),

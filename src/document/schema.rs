@@ -10,16 +10,19 @@ use serde_json::{Value, json};
 use super::case::{ExpectDetailDoc, ExpectDoc};
 use super::decode::{Entries, Many, OrEmpty, Turn, Turned};
 use super::fact::{
-    BindingKind, BindingLine, BlockKind, BlockLine, ResourceKind, ResourceLine, RoleKind, RoleLine, SnapshotKind,
-    SnapshotLine, SubjectKind, SubjectLine, TermDoc,
+    BindingKind, BindingLine, BlockKind, BlockLine, CredentialKind, CredentialLine, GroupKind, GroupLine, ResourceKind,
+    ResourceLine, RoleForm, RoleKind, RoleLine, RulesDoc, SnapshotKind, SnapshotLine, SubjectKind, SubjectLine,
+    TermDoc, VersionNumber, VersionedDoc,
 };
 use super::file::{FileDoc, Version};
+use super::holder::{HolderDoc, HolderForm};
 use super::permission::{ActionNames, Root};
-use super::text::{ActionName, Condition, Id, Name, TypeExpression, TypeName};
+use super::purview::{LookPlace, RolesForm, SeatPlace};
+use super::text::{ActionName, Condition, Id, Name, RESERVED_TYPES, TypeExpression, TypeName};
 use super::vocabulary::{
-    ActionDoc, ActionsForm, AttributeDoc, AttributeForm, GovernorDoc, GovernorForm, ParameterDoc, ParameterForm,
+    ActionDoc, ActionsForm, AttributeDoc, AttributeForm, GovernorDoc, GovernorForm, ParameterDoc, ParameterForm, Valid,
 };
-use crate::model::{Decision, EntityName, Literal, Reason, Spanned, Supplier, Timestamp};
+use crate::model::{BindingHolder, Change, Decision, EntityName, Literal, Reason, Spanned, Supplier, Timestamp};
 
 /// Gives types whose text form is not derived a schema.
 macro_rules! schema {
@@ -40,7 +43,7 @@ schema! {
     Name as "Name": |_all| json_schema!({"type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": 1024});
     TypeName as "TypeName": |all| json_schema!({
         "allOf": [all.subschema_for::<Name>()],
-        "not": {"enum": ["subject", "resource", "ancestor", "context", "param", "credential", "request", "all"]},
+        "not": {"enum": RESERVED_TYPES},
     });
     ActionName as "ActionName": |all| json_schema!({"allOf": [all.subschema_for::<Name>()], "not": {"const": "all"}});
     Id as "Id": |_all| json_schema!({"type": "string", "minLength": 1, "maxLength": 1024});
@@ -54,11 +57,27 @@ schema! {
         "pattern": "^[a-z][a-z0-9_]*/.+$",
         "description": "A type, a slash and an id.",
     });
+    BindingHolder as "BindingHolder": |_all| json_schema!({
+        "type": "string",
+        "pattern": "^([a-z][a-z0-9_]*/.+|all\\([a-z][a-z0-9_]*\\)|members_of\\([a-z][a-z0-9_]*/.+\\))$",
+        "description": "A subject or group as `type/id`, `all(type)` or `members_of(type/id)`.",
+    });
+    VersionNumber as "VersionNumber": |_all| json_schema!({"type": "string", "pattern": "^(0|[1-9][0-9]*)$"});
+    RoleForm as "DefinedRole": |all| either(
+        all.subschema_for::<VersionedDoc>(),
+        all.subschema_for::<OrEmpty<RulesDoc>>(),
+    );
+    HolderForm as "Holder": |all| either(all.subschema_for::<Name>(), all.subschema_for::<HolderDoc>());
+    RolesForm as "Roles": |all| either(json_schema!({"const": "all"}), all.subschema_for::<Many<Name>>());
+    LookPlace as "Look": |_all| json_schema!({"enum": ["here", "above", "below"]});
+    SeatPlace as "Held": |_all| json_schema!({"enum": ["self", "ancestors", "descendants"]});
+    Change as "Change": |_all| json_schema!({"enum": ["grant", "revoke", "replace", "customise"]});
+    Valid as "Valid": |_all| json_schema!({"const": "valid"});
     Timestamp as "Timestamp": |_all| json_schema!({"type": "string", "format": "date-time"});
     TypeExpression as "ValueType": |_all| json_schema!({
         "type": "string",
-        "pattern": "^(list\\()?(bool|int|string|timestamp|enum|governor|ref\\([a-z][a-z0-9_]*\\))\\)?$",
-        "description": "bool, int, string, timestamp, enum, governor, ref(type), ref(subject), or list(...) of one of these.",
+        "pattern": "^(list\\()?(bool|int|string|timestamp|enum|governor|role|permission|ref\\([a-z][a-z0-9_]*\\))\\)?$",
+        "description": "bool, int, string, timestamp, enum, governor, ref(type), ref(subject), or list(...) of one of these; of parameters also role and permission.",
     });
     Version as "Version": |_all| json_schema!({"const": 1, "description": "The version of the language."});
     Supplier as "Supplier": |_all| json_schema!({"enum": [
@@ -100,6 +119,8 @@ schema! {
         all.subschema_for::<ExpectDetailDoc>(),
     ]});
     SubjectKind as "SubjectKind": |_all| json_schema!({"const": SubjectKind::WORD});
+    GroupKind as "GroupKind": |_all| json_schema!({"const": GroupKind::WORD});
+    CredentialKind as "CredentialKind": |_all| json_schema!({"const": CredentialKind::WORD});
     ResourceKind as "ResourceKind": |_all| json_schema!({"const": ResourceKind::WORD});
     RoleKind as "RoleKind": |_all| json_schema!({"const": RoleKind::WORD});
     BindingKind as "BindingKind": |_all| json_schema!({"const": BindingKind::WORD});
@@ -222,6 +243,8 @@ struct FactLine;
 schema! {
     FactLine as "FactLine": |all| json_schema!({"oneOf": [
         all.subschema_for::<SubjectLine>(),
+        all.subschema_for::<GroupLine>(),
+        all.subschema_for::<CredentialLine>(),
         all.subschema_for::<ResourceLine>(),
         all.subschema_for::<RoleLine>(),
         all.subschema_for::<BindingLine>(),

@@ -6,11 +6,22 @@ use super::decode::{Decode, FromText, decode_items, refuse};
 use super::node::{Kind, Node};
 use super::sink::{Sink, quote};
 use super::suggest;
-use crate::model::{EntityName, Literal, MAX_ID_BYTES, Position, Spanned, Supplier, Timestamp};
+use crate::model::{BindingHolder, EntityName, Literal, MAX_ID_BYTES, Position, Spanned, Supplier, Timestamp};
 
 /// Words that conditions and references use, so that no type or class may have them.
-const RESERVED_TYPES: [&str; 8] =
-    ["subject", "resource", "ancestor", "context", "param", "credential", "request", "all"];
+pub(super) const RESERVED_TYPES: [&str; 11] = [
+    "subject",
+    "resource",
+    "ancestor",
+    "context",
+    "param",
+    "credential",
+    "request",
+    "all",
+    "members_of",
+    "role",
+    "permission",
+];
 
 /// A name of the vocabulary: `[a-z][a-z0-9_]*`.
 #[derive(Debug)]
@@ -135,6 +146,27 @@ impl FromText for EntityName {
     }
 }
 
+impl FromText for BindingHolder {
+    const WANTED: &'static str = "a holder";
+
+    fn from_text(text: &str, at: Position, sink: &mut Sink<'_>) -> Option<Self> {
+        let Some(holder) = Self::parse(text) else {
+            let help = "write `user/ana`, a group like `team/support`, `all(user)` or `members_of(workspace/prod)`";
+            sink.error_with(at, format!("{} is not a holder", quote(text)), help);
+            return None;
+        };
+        let checked = match &holder {
+            Self::One(name) => EntityName::from_text(&name.to_string(), at, sink).map(drop),
+            Self::AllOf(kind) => Name::from_text(kind, inside(text, "all(", kind, at), sink).map(drop),
+            Self::MembersOf(scope) => {
+                let scope = scope.to_string();
+                EntityName::from_text(&scope, inside(text, "members_of(", &scope, at), sink).map(drop)
+            }
+        };
+        checked.map(|()| holder)
+    }
+}
+
 impl FromText for Timestamp {
     const WANTED: &'static str = "a timestamp";
 
@@ -219,6 +251,8 @@ pub(super) enum TypeExpression {
     Timestamp,
     Enum,
     Governor,
+    Role,
+    Permission,
     List(Box<TypeExpression>),
     Reference(Spanned<String>),
 }
@@ -248,6 +282,8 @@ impl FromText for TypeExpression {
             "timestamp" => Self::Timestamp,
             "enum" => Self::Enum,
             "governor" => Self::Governor,
+            "role" => Self::Role,
+            "permission" => Self::Permission,
             _ => {
                 let known = ["bool", "int", "string", "timestamp", "enum", "governor", "list(string)", "ref(user)"];
                 sink.error_with(at, format!("{} is not a type of values", quote(text)), suggest::help(text, known));

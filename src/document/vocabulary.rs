@@ -6,14 +6,19 @@ use super::node::Node;
 use super::sink::Sink;
 use super::text::{ActionName, Id, Name, TypeExpression, plain, plain_all};
 use crate::model::{
-    Action, Also, AlsoTarget, Attribute, GovernedBy, Literal, Parameter, Position, Spanned, SubjectType, Supplier,
-    ValueType,
+    Action, Also, AlsoTarget, Attribute, Change, GovernedBy, GroupType, Literal, Parameter, Position, Spanned,
+    SubjectType, Supplier, ValueType,
 };
 
 documents! {
     /// What is known of a kind of subject.
     SubjectTypeDoc {
         attributes = "attributes": Option<Entries<Name, AttributeForm>>,
+    }
+
+    /// A kind of group.
+    GroupTypeDoc {
+        members = "members": Many<Spanned<Name>, 1>,
     }
 
     /// A type.
@@ -58,6 +63,8 @@ documents! {
         creates = "creates": Option<bool>,
         parameters = "parameters": Option<Entries<Name, ParameterForm>>,
         also = "also": Option<Turned<AlsoDoc>>,
+        change = "change": Option<Spanned<Change>>,
+        result = "result": Option<Spanned<Valid>>,
     }
 
     /// Something that an action's request names.
@@ -83,6 +90,31 @@ documents! {
     /// The attribute that names a governor.
     GovernorDoc {
         attribute = "attribute": Spanned<Name>,
+    }
+}
+
+/// What the result of a change must be: `valid`.
+#[derive(Debug)]
+pub(super) struct Valid;
+
+impl Decode for Valid {
+    fn decode(node: &Node<'_>, sink: &mut Sink<'_>) -> Option<Self> {
+        match node.text() {
+            Some("valid") => Some(Self),
+            _ => refuse(node, "`valid`", sink),
+        }
+    }
+}
+
+impl Decode for Change {
+    fn decode(node: &Node<'_>, sink: &mut Sink<'_>) -> Option<Self> {
+        match node.text() {
+            Some("grant") => Some(Self::Grant),
+            Some("revoke") => Some(Self::Revoke),
+            Some("replace") => Some(Self::Replace),
+            Some("customise") => Some(Self::Customise),
+            _ => refuse(node, "`grant`, `revoke`, `replace` or `customise`", sink),
+        }
     }
 }
 
@@ -199,7 +231,14 @@ impl TypeExpression {
         match self {
             Self::Enum => true,
             Self::List(item) => item.is_enum(),
-            Self::Bool | Self::Int | Self::String | Self::Timestamp | Self::Governor | Self::Reference(_) => false,
+            Self::Bool
+            | Self::Int
+            | Self::String
+            | Self::Timestamp
+            | Self::Governor
+            | Self::Role
+            | Self::Permission
+            | Self::Reference(_) => false,
         }
     }
 
@@ -211,6 +250,8 @@ impl TypeExpression {
             Self::Timestamp => ValueType::Timestamp,
             Self::Enum => ValueType::Enum(values),
             Self::Governor => ValueType::Governor,
+            Self::Role => ValueType::Role,
+            Self::Permission => ValueType::Permission,
             Self::List(item) => ValueType::List(Box::new(item.with_values(values))),
             Self::Reference(name) => ValueType::Reference(name),
         }
@@ -257,6 +298,12 @@ impl SubjectTypeDoc {
     }
 }
 
+impl GroupTypeDoc {
+    pub(super) fn into_group_type(self, name: Spanned<String>) -> GroupType {
+        GroupType { name, members: plain_all(self.members.0) }
+    }
+}
+
 impl ActionDoc {
     fn into_action(self, name: Spanned<ActionName>) -> Action {
         let parameters = Entries::or_none(self.parameters).into_iter().map(|(name, form)| Parameter {
@@ -271,6 +318,8 @@ impl ActionDoc {
             creates: self.creates.unwrap_or(false),
             parameters: parameters.collect(),
             also: self.also.map(|also| also.0),
+            change: self.change,
+            valid_result: self.result.map(|valid| valid.at),
             name: plain(name),
         }
     }

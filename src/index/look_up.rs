@@ -1,9 +1,9 @@
 //! Names → numbers, and what belongs to a number.
 
 use crate::compile::layout::{
-    ANY_TYPE, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, NONE, NameKind, NameSlot,
-    PermissionRecord, RoleRecord, RuleRecord, Section, TargetedForbidRecord, TypeRecord, ValueRecord, entity_hash,
-    first_slot, name_hash, type_flags,
+    ANY_TYPE, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, MembershipRecord, NONE, NameKind,
+    NameSlot, PermissionRecord, RoleRecord, RuleRecord, Section, TargetedForbidRecord, TypeRecord, ValueRecord,
+    entity_hash, first_slot, name_hash, type_flags,
 };
 
 use super::read::Corrupt;
@@ -131,6 +131,12 @@ impl Index {
     pub(crate) fn held_by(&self, subject: u32) -> Result<Held<'_>, Corrupt> {
         let (start, end) = self.entity_and_next(subject)?;
         Ok(Held(self.records(start.bindings.get(), end.bindings.get())?))
+    }
+
+    /// The groups that a subject is in.
+    pub(crate) fn memberships(&self, subject: u32) -> Result<&[MembershipRecord], Corrupt> {
+        let (start, end) = self.entity_and_next(subject)?;
+        self.records(start.memberships.get(), end.memberships.get())
     }
 
     /// The value of an entity's attribute, if it has one.

@@ -5,9 +5,10 @@ use zerocopy::little_endian::U32;
 
 use crate::compile::layout::{
     AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, ForbidRecord, HeaderRecord,
-    InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS, NONE, NameSlot, OperandKind, OperandRecord, Operation,
-    ParameterRecord, PermissionRecord, ProgramRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES, Section,
-    SupplierCode, TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind, ValueRecord, governor_source,
+    InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS, MembershipRecord, NONE, NameSlot, OperandKind,
+    OperandRecord, Operation, ParameterRecord, PermissionRecord, ProgramRecord, RoleRecord, RuleRecord, SECTIONS,
+    SUBJECT_TYPES, Section, SupplierCode, TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind,
+    ValueRecord, governor_source,
 };
 
 use super::Index;
@@ -101,6 +102,7 @@ impl Index {
             self.is_whole::<LimitRecord>(),
             self.is_whole::<EntityRecord>(),
             self.is_whole::<AttributeValueRecord>(),
+            self.is_whole::<MembershipRecord>(),
             self.is_whole::<BindingRecord>(),
             self.is_whole::<TermsRecord>(),
             self.is_whole::<ForbidRecord>(),
@@ -287,6 +289,8 @@ impl Index {
             ensure(self.held_by(entity)?.is_sorted())?;
             let next: &EntityRecord = self.record(entity + 1)?;
             self.records::<AttributeValueRecord>(record.values.get(), next.values.get())?;
+            let memberships = self.memberships(entity)?;
+            ensure(memberships.iter().all(|membership| membership.group.get() < entities))?;
         }
         for binding in self.all::<BindingRecord>()? {
             ensure(binding.scope.get() < entities && binding.role.get() < roles)?;

@@ -5,8 +5,8 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::compile::layout::{
     AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, ForbidRecord, InstructionRecord,
-    LimitRecord, NONE, NameSlot, ParameterRecord, PermissionRecord, ProgramRecord, RoleRecord, RuleRecord, Section,
-    TargetedForbidRecord, TermsRecord, TypeRecord, ValueRecord,
+    LimitRecord, MembershipRecord, NONE, NameSlot, ParameterRecord, PermissionRecord, ProgramRecord, RoleRecord,
+    RuleRecord, Section, TargetedForbidRecord, TermsRecord, TypeRecord, ValueRecord,
 };
 
 use super::Index;
@@ -45,6 +45,7 @@ records! {
     LimitRecord => Limits,
     EntityRecord => Entities,
     AttributeValueRecord => AttributeValues,
+    MembershipRecord => Memberships,
     BindingRecord => Bindings,
     TermsRecord => Terms,
     ForbidRecord => Forbids,

@@ -96,6 +96,8 @@ impl Facts {
         Self {
             sequence: self.sequence.clone(),
             subjects: over(&self.subjects, &given.subjects, |one| &one.name.value),
+            groups: over(&self.groups, &given.groups, |one| &one.name.value),
+            credentials: over(&self.credentials, &given.credentials, |one| &one.name.value),
             resources: over(&self.resources, &given.resources, |one| &one.name.value),
             roles: over(&self.roles, &given.roles, |one| (&one.at.value, &one.name.value)),
             bindings: over(&self.bindings, &given.bindings, |one| (&one.subject.value, &one.role.value, &one.at.value)),

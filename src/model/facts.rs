@@ -11,6 +11,10 @@ pub struct Facts {
     pub sequence: Option<Spanned<u64>>,
     /// Who can ask.
     pub subjects: Vec<Subject>,
+    /// Who belongs together.
+    pub groups: Vec<Group>,
+    /// What asks in the name of a subject.
+    pub credentials: Vec<Credential>,
     /// What can be asked about.
     pub resources: Vec<Resource>,
     /// Roles that tenants wrote.
@@ -62,6 +66,38 @@ pub struct Subject {
     pub disabled: bool,
 }
 
+/// A group of subjects and other groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Type and id.
+    pub name: Spanned<EntityName>,
+    /// Who is in it.
+    pub members: Vec<Spanned<EntityName>>,
+    /// Whether it passes nothing on for now.
+    pub disabled: bool,
+}
+
+/// Something that asks in the name of a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Type and id.
+    pub name: Spanned<EntityName>,
+    /// In whose name.
+    pub owner: Spanned<EntityName>,
+    /// The scopes of its type that it is limited to: one of them must cover.
+    pub scopes: Vec<Spanned<String>>,
+    /// The resources that it is limited to, with everything below them; empty for everywhere.
+    pub within: Vec<Spanned<EntityName>>,
+    /// The permissions that it is limited to, as `type.action`; `None` for all.
+    pub permissions: Option<Vec<Spanned<String>>>,
+    /// What is known.
+    pub attributes: Attributes,
+    /// Whether every question of it is denied.
+    pub disabled: bool,
+    /// When it may be used.
+    pub lifetime: Lifetime,
+}
+
 /// Something that can be asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
@@ -81,7 +117,33 @@ pub struct DefinedRole {
     /// `template/name`, whole.
     pub name: Spanned<String>,
     /// What it gives; everything else is off.
-    pub rules: Vec<DefinedRule>,
+    pub rules: RoleRules,
+}
+
+/// What a tenant's role gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoleRules {
+    /// These rules.
+    Plain(Vec<DefinedRule>),
+    /// The rules of the version that is current.
+    Versioned {
+        /// Which one is.
+        current: Spanned<u64>,
+        /// All that there are.
+        versions: Vec<(Spanned<u64>, Vec<DefinedRule>)>,
+    },
+}
+
+impl RoleRules {
+    /// The rules that count: those of the current version, where there are versions; `None` where that one is missing.
+    pub fn current(&self) -> Option<&[DefinedRule]> {
+        match self {
+            Self::Plain(rules) => Some(rules),
+            Self::Versioned { current, versions } => {
+                versions.iter().find(|(version, _)| version.value == current.value).map(|(_, rules)| rules.as_slice())
+            }
+        }
+    }
 }
 
 /// What a tenant's role gives on one type.
@@ -131,18 +193,71 @@ pub enum TermOperator {
 pub struct Binding {
     /// Where it was written.
     pub position: Position,
-    /// Who.
-    pub subject: Spanned<EntityName>,
-    /// Which role.
+    /// Who: a subject, a group, `all(<subject type>)` or `members_of(<scope>)`.
+    pub subject: Spanned<BindingHolder>,
+    /// Which role; empty where the source names none, which is an error that names the subject and the scope.
     pub role: Spanned<String>,
     /// On which scope.
     pub at: Spanned<EntityName>,
     /// The levels that it sets, by governor.
     pub levels: Vec<(Spanned<String>, Spanned<String>)>,
+    /// The list of its own that the holder's rights are narrowed to.
+    pub customised: Option<Customised>,
     /// When it is in force.
     pub lifetime: Lifetime,
     /// Whether it gives nothing for now.
     pub disabled: bool,
+}
+
+/// Who holds a role.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BindingHolder {
+    /// This subject or group.
+    One(EntityName),
+    /// Every subject of a type.
+    AllOf(String),
+    /// Every subject with a binding in force at exactly this scope, own or through a group.
+    MembersOf(EntityName),
+}
+
+impl BindingHolder {
+    /// Reads `type/id`, `all(type)` or `members_of(type/id)`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let inside = |word: &str| text.strip_prefix(word)?.strip_prefix('(')?.strip_suffix(')');
+        if let Some(kind) = inside("all") {
+            return (!kind.is_empty() && !kind.contains('/')).then(|| Self::AllOf(kind.to_owned()));
+        }
+        if let Some(scope) = inside("members_of") {
+            return EntityName::parse(scope).map(Self::MembersOf);
+        }
+        EntityName::parse(text).map(Self::One)
+    }
+}
+
+impl BindingHolder {
+    /// The subject or group that is named, if one is.
+    pub fn one(&self) -> Option<&EntityName> {
+        if let Self::One(name) = self { Some(name) } else { None }
+    }
+}
+
+impl fmt::Display for BindingHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(name) => name.fmt(f),
+            Self::AllOf(kind) => write!(f, "all({kind})"),
+            Self::MembersOf(scope) => write!(f, "members_of({scope})"),
+        }
+    }
+}
+
+/// A list of permissions that a holder was narrowed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Customised {
+    /// The version of the role that it was cut from; `None` for a role without versions.
+    pub version: Option<Spanned<u64>>,
+    /// Its permissions, as `type.action`.
+    pub permissions: Vec<Spanned<String>>,
 }
 
 /// A prohibition written as a fact.
@@ -150,7 +265,7 @@ pub struct Binding {
 pub struct Block {
     /// Its id.
     pub id: Spanned<String>,
-    /// Whom it binds; nobody named means everybody.
+    /// Whom it binds, a subject, group or credential; nobody named means everybody.
     pub subject: Option<Spanned<EntityName>>,
     /// In which scope; none named means everywhere.
     pub at: Option<Spanned<EntityName>>,

@@ -1,6 +1,6 @@
 //! A policy as its author wrote it: names not yet resolved, conditions still text.
 
-use super::{EntityName, Lifetime, Literal, Spanned};
+use super::{EntityName, Lifetime, Literal, Position, Spanned};
 
 /// A name and where it was written.
 type Name = Spanned<String>;
@@ -12,6 +12,10 @@ pub struct Policy {
     pub strict_properties: bool,
     /// Who can ask.
     pub subject_types: Vec<SubjectType>,
+    /// What subjects can be grouped in.
+    pub group_types: Vec<GroupType>,
+    /// What can ask in the name of a subject.
+    pub credential_types: Vec<CredentialType>,
     /// What a request may say about its situation.
     pub context: Vec<Attribute>,
     /// The ladder of levels, lowest first; empty where the policy has none.
@@ -32,6 +36,87 @@ pub struct Policy {
     pub exclusive: Vec<Exclusive>,
     /// Prohibitions.
     pub forbids: Vec<Forbid>,
+    /// What is counted.
+    pub seats: Vec<SeatClass>,
+}
+
+/// A kind of group of subjects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupType {
+    /// Its name, in one namespace with the types'.
+    pub name: Name,
+    /// The subject types and group types whose entities may be its members.
+    pub members: Vec<Name>,
+}
+
+/// A kind of credential: it asks in the name of its owner, within a scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialType {
+    /// Its name, in one namespace with the types'.
+    pub name: Name,
+    /// Who may own one; never empty.
+    pub owners: Vec<Holder>,
+    /// What is known of each credential.
+    pub attributes: Vec<Attribute>,
+    /// The context keys that the request itself must send.
+    pub demands: Vec<Name>,
+    /// What one may be limited to; where there are any, each credential names at least one.
+    pub scopes: Vec<CredentialScope>,
+}
+
+/// What a credential may be limited to. Everything that it states must cover.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialScope {
+    /// Its name.
+    pub name: Name,
+    /// Context keys, each with the values of which it must equal one.
+    pub context: Vec<(Name, Vec<Spanned<Literal>>)>,
+    /// The permissions that it covers, as rules without conditions; `None` for all.
+    pub allow: Option<Vec<Rule>>,
+    /// Who may own a credential of this scope; empty for every owner of the type.
+    pub owners: Vec<Holder>,
+}
+
+/// Who may hold a role, or own a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// A subject type, or a group type.
+    pub kind: Name,
+    /// Attributes, each with the values of which the subject's must equal one.
+    pub when: Vec<(Name, Vec<Spanned<Literal>>)>,
+}
+
+/// A class of seats: whom it counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeatClass {
+    /// Its name.
+    pub name: Name,
+    /// The types of scope that have seats; asked elsewhere, those below are counted together.
+    pub per: Vec<Name>,
+    /// The subject types that count; empty for all.
+    pub subjects: Vec<Name>,
+    /// Who takes a seat.
+    pub who: Vec<SeatRule>,
+}
+
+/// One reason to take a seat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeatRule {
+    /// Built-in roles, and templates for all of their roles.
+    pub roles: Vec<Name>,
+    /// Where such a role is held, as seen from the scope.
+    pub held: Vec<Place>,
+}
+
+/// Where something is, as seen from a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// On it.
+    Here,
+    /// On one of its ancestors.
+    Above,
+    /// On one of its descendants.
+    Below,
 }
 
 /// A kind of subject.
@@ -120,6 +205,10 @@ pub enum ValueType {
     Reference(Name),
     /// The path of a governor.
     Governor,
+    /// A role, by name; of parameters alone.
+    Role,
+    /// A permission, as `type.action`; of parameters alone.
+    Permission,
 }
 
 /// Who may say a value, and who wins.
@@ -153,6 +242,23 @@ pub struct Action {
     pub parameters: Vec<Parameter>,
     /// A second object on which the same subject must also be allowed to act.
     pub also: Option<Also>,
+    /// The change of facts that it stands for.
+    pub change: Option<Spanned<Change>>,
+    /// Whether the facts after that change must satisfy what loading demands of them (`result: valid`).
+    pub valid_result: Option<Position>,
+}
+
+/// A change of who holds what, on the target that a parameter names and on the resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The target gets the role.
+    Grant,
+    /// The target loses the role, or every role where the action has no role parameter.
+    Revoke,
+    /// The role takes the place of everything that the target holds.
+    Replace,
+    /// The target's one role is narrowed to a list of its permissions.
+    Customise,
 }
 
 /// Something that an action's request names.
@@ -209,8 +315,8 @@ pub struct Role {
     pub name: Name,
     /// The types of scope on which it is held.
     pub at: Vec<Name>,
-    /// The subject types that may hold it; empty for all.
-    pub holders: Vec<Name>,
+    /// Who may hold it; empty for everybody.
+    pub holders: Vec<Holder>,
     /// Roles whose rules it copies, together with their limits.
     pub includes: Vec<Name>,
     /// Where its levels come from; without, it has the lowest everywhere.
@@ -219,6 +325,25 @@ pub struct Role {
     pub rules: Vec<Rule>,
     /// What filters everything it gives.
     pub limits: Vec<Limit>,
+    /// What its holder must hold besides, by where it is held.
+    pub requires: Vec<Requirement>,
+    /// Whether a binding to it may carry a list of its own.
+    pub customisable: bool,
+    /// Whether it gives every declared action.
+    pub superuser: bool,
+}
+
+/// What the holder of a role must hold besides: the role only raises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// The type of scope on which the role is held for this to count.
+    pub held_at: Name,
+    /// The type of the ancestor that is looked at: the nearest.
+    pub on: Name,
+    /// Roles and templates of which the subject must hold one there; empty for no demand.
+    pub has: Vec<Name>,
+    /// Roles and templates of which the subject may hold none there or above.
+    pub has_no: Vec<Name>,
 }
 
 /// Where a role's levels come from.
@@ -243,6 +368,39 @@ pub struct Rule {
     pub held_at: Vec<Name>,
     /// The condition, as text.
     pub when: Option<Spanned<String>>,
+    /// What the parameters of its actions may name.
+    pub purview: Purview,
+}
+
+/// What the parameters of a rule's actions may name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Purview {
+    /// The roles that may be assigned.
+    pub assigns: Option<RoleSet>,
+    /// What the target may hold.
+    pub target: Option<TargetHolds>,
+    /// The parameters that must lie at or below the scope on which the role is held.
+    pub within: Vec<Name>,
+}
+
+/// Some roles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoleSet {
+    /// Every role.
+    All,
+    /// Built-in roles, and templates for all of their roles.
+    Named(Vec<Name>),
+}
+
+/// What the target of an administrative action may hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetHolds {
+    /// Nothing but these.
+    pub holds_only: RoleSet,
+    /// Where that is looked at, as seen from the resource; never empty.
+    pub look: Vec<Place>,
+    /// The parameter that names the target, where that is not the action's only subject.
+    pub parameter: Option<Name>,
 }
 
 /// Which actions a rule, limit or forbid speaks of.
@@ -293,12 +451,18 @@ pub struct RoleTemplate {
     pub defined_at: Vec<Name>,
     /// The types of scope on which such a role is held.
     pub at: Vec<Name>,
-    /// The subject types that may hold one; empty for all.
-    pub holders: Vec<Name>,
+    /// Who may hold one; empty for everybody.
+    pub holders: Vec<Holder>,
     /// The most that one may give.
     pub may: Vec<Rule>,
     /// Which conditions one may carry; `None` for none at all.
     pub conditions: Option<TemplateConditions>,
+    /// What the holder of one must hold besides.
+    pub requires: Vec<Requirement>,
+    /// Whether one has versions, of which one is current.
+    pub versioned: bool,
+    /// Whether a binding to one may carry a list of its own.
+    pub customisable: bool,
 }
 
 /// Which conditions a role written as a fact may carry.
@@ -321,7 +485,7 @@ pub struct Forbid {
     pub except: Vec<Name>,
     /// Which actions.
     pub grants: Grants,
-    /// The subjects that it binds; empty for everybody.
+    /// The subjects, groups and credentials that it binds; empty for everybody.
     pub subjects: Vec<Spanned<EntityName>>,
     /// The scopes in which it holds; empty for everywhere.
     pub scopes: Vec<Spanned<EntityName>>,

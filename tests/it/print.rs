@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 use sidegate::model::{
     Action, AlsoTarget, Attribute, Attributes, Binding, Block, DefinedRule, Exclusive, Forbid, GovernedBy, Grants,
-    Lifetime, Limit, LimitKind, Literal, Policy, Resource, Role, RoleLevels, RoleTemplate, Rule, Spanned, Subject,
-    SubjectType, Supplier, TemplateConditions, Term, TermOperator, TermScope, Type, ValueType,
+    Holder, Lifetime, Limit, LimitKind, Literal, Policy, Resource, Role, RoleLevels, RoleTemplate, Rule, Spanned,
+    Subject, SubjectType, Supplier, TemplateConditions, Term, TermOperator, TermScope, Type, ValueType,
 };
 
 use crate::universe::Universe;
@@ -62,10 +62,14 @@ fn type_body(own: &Type) -> Value {
     body.into()
 }
 
+fn holders(own: &[Holder]) -> Value {
+    own.iter().map(|holder| json!(holder.kind.value)).collect()
+}
+
 fn role(own: &Role) -> Value {
     let mut body = filled([
         ("at", names(&own.at)),
-        ("holders", names(&own.holders)),
+        ("holders", holders(&own.holders)),
         ("includes", names(&own.includes)),
         ("allow", own.rules.iter().map(rule).collect()),
         ("limits", own.limits.iter().map(limit).collect()),
@@ -93,7 +97,7 @@ fn template(own: &RoleTemplate) -> Value {
     let mut body = filled([
         ("defined_at", names(&own.defined_at)),
         ("at", names(&own.at)),
-        ("holders", names(&own.holders)),
+        ("holders", holders(&own.holders)),
         ("may", own.may.iter().map(rule).collect()),
     ]);
     let conditions = |own: &TemplateConditions| json!({"attributes_of": names(&own.roots), "most": own.most.value});
@@ -118,7 +122,13 @@ fn facts(universe: &Universe) -> Map<String, Value> {
     let facts = &universe.facts;
     let mut defined = Map::new();
     for role in &facts.roles {
-        let rules: Map<_, _> = role.rules.iter().map(|own| (own.on.value.clone(), defined_rule(own))).collect();
+        let rules: Map<_, _> = role
+            .rules
+            .current()
+            .unwrap_or_default()
+            .iter()
+            .map(|own| (own.on.value.clone(), defined_rule(own)))
+            .collect();
         defined.entry(role.at.to_string()).or_insert(json!({}))[&role.name.value] = rules.into();
     }
     let subject = |own: &Subject| json!({"attributes": values(&own.attributes), "disabled": own.disabled});
@@ -187,7 +197,9 @@ fn value_type(value_type: &ValueType) -> Map<String, Value> {
 
 fn type_name(value_type: &ValueType) -> String {
     match value_type {
-        ValueType::Governor => "governor".into(),
+        ValueType::Governor => "governor".to_owned(),
+        ValueType::Role => "role".to_owned(),
+        ValueType::Permission => "permission".to_owned(),
         ValueType::Bool => "bool".to_owned(),
         ValueType::Int => "int".to_owned(),
         ValueType::String => "string".to_owned(),

@@ -274,7 +274,11 @@ impl<'a> World<'a> {
     // ---- paths and forbids
 
     fn judge(&self, object: &Object<'a>, action: &'a Action, second: bool) -> Outcome {
-        let bindings = self.facts.bindings.iter().filter(|binding| binding.subject.as_entity() == self.request.subject);
+        let bindings = self
+            .facts
+            .bindings
+            .iter()
+            .filter(|binding| binding.subject.one().is_some_and(|name| name.as_entity() == self.request.subject));
         let mut tried = Vec::new();
         for binding in bindings {
             let Some(distance) = object.chain.iter().position(|scope| scope.name.value == binding.at.value) else {
@@ -457,6 +461,8 @@ impl<'a> World<'a> {
     fn defined_ways(&self, role: &'a DefinedRole, kind: &'a Type, action: &'a Action) -> Vec<Way<'a>> {
         let rules = role
             .rules
+            .current()
+            .unwrap_or_default()
             .iter()
             .filter(|rule| self.gives(std::slice::from_ref(&rule.on), &[], &rule.grants, kind, action));
         let restricts = |scope: &TermScope| match scope {

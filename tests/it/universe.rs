@@ -12,7 +12,9 @@ pub(crate) use draw::Draw;
 pub(crate) use facts::chain;
 pub(crate) use question::question;
 
-use sidegate::model::{Facts, Literal, Policy, Position, Spanned, ValueType};
+use sidegate::model::{
+    BindingHolder, DefinedRule, EntityName, Facts, Literal, Policy, Position, RoleRules, Spanned, ValueType,
+};
 
 /// A policy with its facts.
 #[derive(Clone, Debug)]
@@ -56,6 +58,19 @@ pub(crate) const WORDS: [&str; 3] = ["x", "y", "calm"];
 
 /// Moments, in seconds: lifetimes begin and end at some of them, questions are asked at and between them.
 pub(crate) const MOMENTS: [&str; 3] = ["1970-01-01T00:00:10Z", "1970-01-01T00:00:20Z", "1970-01-01T00:00:30Z"];
+
+/// The rules of a role without versions.
+pub(crate) fn plain_rules(rules: &mut RoleRules) -> &mut Vec<DefinedRule> {
+    match rules {
+        RoleRules::Plain(rules) => rules,
+        RoleRules::Versioned { .. } => panic!("no universe has versions"),
+    }
+}
+
+/// A subject as the holder of a binding.
+pub(crate) fn held_by(name: &Spanned<EntityName>) -> Spanned<BindingHolder> {
+    Spanned::new(BindingHolder::One(name.value.clone()), name.at)
+}
 
 /// The type of an attribute.
 pub(crate) fn value_type(attribute: &str) -> ValueType {

@@ -1,14 +1,12 @@
 //! Roles of which a subject holds at most one on a scope. Lifetimes and switches do not count: what may come into force
 //! later is a conflict now.
 
-use std::collections::HashSet;
-
 use crate::compile::entities::Entities;
 use crate::compile::findings::Findings;
 use crate::compile::layout::BindingRecord;
 use crate::compile::roles::Roles;
 use crate::compile::schema::Schema;
-use crate::model::{Exclusive, Policy, Position};
+use crate::model::{Policy, Position};
 
 /// Reports every subject that holds two roles of one set on one scope.
 pub(super) fn check(
@@ -20,14 +18,14 @@ pub(super) fn check(
     findings: &mut Findings,
 ) {
     for set in &policy.exclusive {
-        let members = members(set, policy, roles, findings);
         let label = format!("the exclusive roles `{}`", set.name.value);
+        let members = roles.named(&set.roles, policy, &label, findings);
         let at = schema.scope_types(&set.at, &label, findings);
         for group in list.chunk_by(|a, b| (a.0, a.1.scope) == (b.0, b.1.scope)) {
             let mut held: Vec<(u32, Position)> = group
                 .iter()
                 .map(|(_, record, at)| (record.role.get(), *at))
-                .filter(|(role, _)| members.contains(role))
+                .filter(|(role, _)| members.binary_search(role).is_ok())
                 .collect();
             held.dedup_by_key(|(role, _)| *role);
             let (Some((subject, record, _)), [_, (_, second), ..]) = (group.first(), held.as_slice()) else { continue };
@@ -50,23 +48,4 @@ pub(super) fn check(
             );
         }
     }
-}
-
-/// The roles of a set: built-in ones by name, and all roles of a template.
-fn members(set: &Exclusive, policy: &Policy, roles: &Roles<'_>, findings: &mut Findings) -> HashSet<u32> {
-    let mut members = HashSet::new();
-    for name in &set.roles {
-        let is_template = policy.role_templates.iter().any(|template| template.name.value == name.value);
-        if !is_template && !policy.roles.iter().any(|role| role.name.value == name.value) {
-            findings
-                .error(name.at, format!("`{}` in `{}` is no role and no role template", name.value, set.name.value));
-        }
-        for (role, number) in roles.list.iter().zip(0..) {
-            let of_template = role.definer.is_some() && role.name.split('/').next() == Some(name.value.as_str());
-            if of_template || (role.definer.is_none() && role.name == name.value) {
-                members.insert(number);
-            }
-        }
-    }
-    members
 }

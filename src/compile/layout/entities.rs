@@ -21,6 +21,28 @@ pub struct EntityRecord {
     pub values: U32,
     /// First binding; the next record's is behind the last.
     pub bindings: U32,
+    /// First membership; the next record's is behind the last.
+    pub memberships: U32,
+}
+
+/// A group that a subject is in, itself or through other groups.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct MembershipRecord {
+    /// The group.
+    pub group: U32,
+    /// [`membership_flags`].
+    pub flags: U32,
+}
+
+/// Flags of a membership.
+pub mod membership_flags {
+    /// The group passes on what it holds: some chain of enabled groups leads to it.
+    pub const LIVE: u32 = 1;
+    /// The group is everybody with a role on one scope: whether it passes on is decided anew each time.
+    pub const MEMBERS_OF: u32 = 2;
 }
 
 /// Flags of an entity.

@@ -120,6 +120,11 @@ pub(super) fn kind_of<'p>(
         ValueType::String => Kind::String,
         ValueType::Timestamp => Kind::Timestamp,
         ValueType::Governor => Kind::Governor,
+        ValueType::Role | ValueType::Permission => {
+            let message = format!("`{}` is a role or a permission: only an action's parameter can be one", name.value);
+            findings.error(name.at, message);
+            return None;
+        }
         ValueType::Enum(values) => {
             if values.is_empty() {
                 findings.error(name.at, format!("enum `{}` lists no values", name.value));

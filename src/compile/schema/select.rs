@@ -1,7 +1,7 @@
 //! Which permissions a rule, limit or forbid speaks of.
 
 use crate::compile::findings::Findings;
-use crate::model::{Grants, Spanned};
+use crate::model::{Grants, Holder, Spanned};
 
 use super::{PermissionInfo, Schema, TypeSort};
 
@@ -165,6 +165,17 @@ impl Schema<'_> {
         types.sort_unstable();
         types.dedup();
         types
+    }
+
+    /// The subject types of holders; an empty list stands for all of them.
+    pub(in crate::compile) fn holder_types(
+        &self,
+        holders: &[Holder],
+        owner: &str,
+        findings: &mut Findings,
+    ) -> Vec<u16> {
+        let names: Vec<Spanned<String>> = holders.iter().map(|holder| holder.kind.clone()).collect();
+        self.subject_types(&names, owner, findings)
     }
 
     /// Subject types by name; an empty list stands for all of them.

@@ -45,7 +45,11 @@ fn the_permissions() {
     let (policy, _) = good(&[("p.yaml", POLICY)]);
     let role = &policy.roles[0];
     assert_eq!(
-        (texts(&role.at), texts(&role.holders), texts(&role.includes)),
+        (
+            texts(&role.at),
+            role.holders.iter().map(|holder| holder.kind.as_str()).collect::<Vec<_>>(),
+            texts(&role.includes)
+        ),
         (vec!["workspace"], vec!["user"], vec!["other_role"])
     );
     assert_eq!(role.rules[0].when.as_ref().unwrap().value, "resource.locked == false");
@@ -72,10 +76,10 @@ fn the_facts() {
     assert!(
         matches!(&bot.attributes[1].1.value, Literal::List(items) if items[1].value == Literal::String("1".to_owned()))
     );
-    let rule = &facts.roles[0].rules[0];
+    let rule = &facts.roles[0].rules.current().unwrap()[0];
     assert_eq!(rule.when[0].0.value, TermScope::All);
     assert!(matches!(&rule.when[1].1[0].operators[0].1, TermOperator::In(values) if values.len() == 2));
-    assert_eq!((facts.roles[1].name.as_str(), facts.roles[1].rules.len()), ("custom/idle", 0));
+    assert_eq!((facts.roles[1].name.as_str(), facts.roles[1].rules.current().unwrap().len()), ("custom/idle", 0));
     assert_eq!(facts.bindings[1].lifetime.not_before, Timestamp::parse("2025-12-31T22:00:00Z"));
     assert_eq!((facts.bindings[0].position.line, facts.bindings[0].position.column), (90, 5));
     assert_eq!(facts.blocks[0].id.value, "suspend-ana");
@@ -94,7 +98,7 @@ fn json_lines_say_the_same_as_yaml() {
     let (_, lines) = good(&[("p.yaml", &with("")), ("f.jsonl", LINES)]);
     let plain = |facts: &dyn std::fmt::Debug| without_places(&format!("{facts:?}"));
     assert_eq!(plain(&yaml), plain(&lines));
-    let tag = &lines.roles[0].rules[0].when[0].1[0].operators[0].0;
+    let tag = &lines.roles[0].rules.current().unwrap()[0].when[0].1[0].operators[0].0;
     assert_eq!((tag.source.0, tag.line, tag.column), (1, 5, 128));
 }
 

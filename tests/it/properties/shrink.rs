@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Broken, Draw, Property, Sample, opened};
 use crate::print::print;
-use crate::universe::Universe;
+use crate::universe::{Universe, plain_rules};
 
 /// One way to leave something out: the `n`th of its kind; false when there is no such thing.
 type Leave = fn(&mut Sample, usize) -> bool;
@@ -28,7 +28,7 @@ const WAYS: [Leave; 17] = [
         let left = actions.filter(|action| action.level.is_some()).nth(n);
         left.is_some_and(|action| action.level.take().is_some())
     },
-    |sample, n| remove_inner(sample.universe.facts.roles.iter_mut().map(|role| &mut role.rules), n),
+    |sample, n| remove_inner(sample.universe.facts.roles.iter_mut().map(|role| plain_rules(&mut role.rules)), n),
     |sample, n| {
         let facts = &mut sample.universe.facts;
         let subjects = facts.subjects.iter_mut().map(|own| &mut own.attributes);

@@ -1,11 +1,11 @@
 //! Changes to a universe whose effect on every decision is known beforehand.
 
 use sidegate::model::{
-    Binding, Block, DefinedRole, EntityName, Facts, Forbid, Grants, Lifetime, Literal, Position, Resource, Role,
-    RoleLevels, Spanned, Subject, Supplier, TermOperator,
+    Binding, BindingHolder, Block, DefinedRole, EntityName, Facts, Forbid, Grants, Lifetime, Literal, Position,
+    Resource, Role, RoleLevels, RoleRules, Spanned, Subject, Supplier, TermOperator,
 };
 
-use super::{GOVERNORS, LEVELS, Universe, facts, name, spanned, value_type};
+use super::{GOVERNORS, LEVELS, Universe, facts, held_by, name, plain_rules, spanned, value_type};
 use crate::support::question::{Props, Question, Val};
 use crate::universe::Draw;
 
@@ -33,7 +33,7 @@ impl Universe {
         facts.subjects.reverse();
         facts.resources.reverse();
         facts.roles.reverse();
-        facts.roles.iter_mut().for_each(|role| role.rules.reverse());
+        facts.roles.iter_mut().for_each(|role| plain_rules(&mut role.rules).reverse());
         facts.bindings.reverse();
         facts.bindings.iter_mut().for_each(|binding| binding.levels.reverse());
         facts.blocks.reverse();
@@ -143,16 +143,21 @@ impl Universe {
         }
         other.facts.subjects.push(Subject { name: entity("user"), attributes: Vec::new(), disabled: false });
         if !self.policy.role_templates.is_empty() {
-            other.facts.roles.push(DefinedRole { at: entity("a"), name: name("t/x"), rules: Vec::new() });
+            other.facts.roles.push(DefinedRole {
+                at: entity("a"),
+                name: name("t/x"),
+                rules: RoleRules::Plain(Vec::new()),
+            });
         }
         for role in &self.policy.roles {
             for subject in other.facts.subjects.iter().filter(|subject| {
-                role.holders.is_empty() || role.holders.iter().any(|holder| **holder == subject.name.kind)
+                role.holders.is_empty() || role.holders.iter().any(|holder| holder.kind.value == subject.name.kind)
             }) {
                 other.facts.bindings.push(Binding {
                     levels: Vec::new(),
                     position: Position::default(),
-                    subject: subject.name.clone(),
+                    subject: held_by(&subject.name),
+                    customised: None,
                     role: role.name.clone(),
                     at: entity(&role.at[0]),
                     lifetime: Lifetime::default(),
@@ -214,10 +219,16 @@ impl Universe {
         }
         for role in &mut facts.roles {
             rename(&mut role.at);
-            role.rules.iter_mut().flat_map(|rule| &mut rule.when).flat_map(|(_, terms)| terms).for_each(rename_term);
+            plain_rules(&mut role.rules)
+                .iter_mut()
+                .flat_map(|rule| &mut rule.when)
+                .flat_map(|(_, terms)| terms)
+                .for_each(rename_term);
         }
         for binding in &mut facts.bindings {
-            rename(&mut binding.subject);
+            if let BindingHolder::One(name) = &mut binding.subject.value {
+                rename_name(name);
+            }
             rename(&mut binding.at);
         }
         for block in &mut facts.blocks {
@@ -272,7 +283,11 @@ fn new_id(id: &str) -> String {
 }
 
 fn rename(name: &mut Spanned<EntityName>) {
-    name.value.id = new_id(&name.value.id);
+    rename_name(&mut name.value);
+}
+
+fn rename_name(name: &mut EntityName) {
+    name.id = new_id(&name.id);
 }
 
 fn rename_literal(attribute: &str, literal: &mut Spanned<Literal>) {

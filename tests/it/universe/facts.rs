@@ -2,11 +2,11 @@
 
 use sidegate::model::{
     Attribute, Attributes, Binding, Block, DefinedRole, DefinedRule, EntityName, Facts, Grants, Literal, Policy,
-    Position, Resource, RoleLevels, Spanned, Subject, Supplier, Term, TermOperator, TermScope,
+    Position, Resource, RoleLevels, RoleRules, Spanned, Subject, Supplier, Term, TermOperator, TermScope,
 };
 
 use super::policy::{ACTIONS, OPERATIONS, REAL, lifetime, speaks_of};
-use super::{ATTRIBUTES, Draw, GOVERNORS, IDS, LEVELS, literal, name, names, spanned};
+use super::{ATTRIBUTES, Draw, GOVERNORS, IDS, LEVELS, held_by, literal, name, names, spanned};
 
 pub(crate) fn facts(draw: &mut Draw<'_>, policy: &Policy) -> Facts {
     let mut facts = Facts::default();
@@ -78,7 +78,7 @@ fn defined_roles(draw: &mut Draw<'_>, policy: &Policy, facts: &mut Facts) {
         }
         let mut kinds = draw.some(&["b", "c", "d", "v", "a"], 3);
         kinds.dedup();
-        let rules = kinds.iter().map(|kind| defined_rule(draw, kind)).collect();
+        let rules = RoleRules::Plain(kinds.iter().map(|kind| defined_rule(draw, kind)).collect());
         facts.roles.push(DefinedRole { at, name: name(own), rules });
     }
 }
@@ -143,7 +143,7 @@ pub(crate) fn binding(draw: &mut Draw<'_>, policy: &Policy, facts: &Facts) -> Op
     }
     let subject = draw.choose(&facts.subjects).name.clone();
     let scope = *draw.choose(&scopes);
-    let fits = holders.is_empty() || holders.iter().any(|holder| **holder == subject.kind);
+    let fits = holders.is_empty() || holders.iter().any(|holder| holder.kind.value == subject.kind);
     let resolves = !role.contains('/')
         || chain(facts, scope)
             .iter()
@@ -153,7 +153,8 @@ pub(crate) fn binding(draw: &mut Draw<'_>, policy: &Policy, facts: &Facts) -> Op
     (fits && resolves).then(|| Binding {
         levels: if per_binding { levels(draw) } else { Vec::new() },
         position: Position::default(),
-        subject,
+        subject: held_by(&subject),
+        customised: None,
         role: role.clone(),
         at: scope.name.clone(),
         lifetime: lifetime(draw),

@@ -1,9 +1,9 @@
 //! Policies over a fixed set of names: types `a` (root) › `b` › `c` › `d`, and the virtual `v`.
 
 use sidegate::model::{
-    Action, Also, AlsoTarget, Attribute, Class, Exclusive, Forbid, GovernedBy, Grants, Lifetime, Limit, LimitKind,
-    Operation, Parameter, Policy, Role, RoleLevels, RoleTemplate, Rule, Spanned, SubjectType, Supplier,
-    TemplateConditions, Timestamp, Type, ValueType,
+    Action, Also, AlsoTarget, Attribute, Class, Exclusive, Forbid, GovernedBy, Grants, Holder, Lifetime, Limit,
+    LimitKind, Operation, Parameter, Policy, Purview, Role, RoleLevels, RoleTemplate, Rule, Spanned, SubjectType,
+    Supplier, TemplateConditions, Timestamp, Type, ValueType,
 };
 
 use super::condition::{Roots, condition};
@@ -133,6 +133,8 @@ fn action(own: &str) -> Action {
         creates: false,
         parameters: Vec::new(),
         also: None,
+        change: None,
+        valid_result: None,
     }
 }
 
@@ -171,18 +173,25 @@ fn role(draw: &mut Draw<'_>, policy: &Policy, own: &str) -> Role {
             _ => Some(RoleLevels::PerBinding),
         },
         name: name(own),
-        holders: if draw.chance(20) { names(&["user"]) } else { Vec::new() },
+        holders: holders(draw),
         includes,
         rules: (0..=draw.pick(3)).map(|_| rule(draw, policy, &at)).collect(),
         limits: (0..draw.pick(3)).map(|_| limit(draw, policy, &at)).collect(),
         at: names(&at),
+        requires: Vec::new(),
+        customisable: false,
+        superuser: false,
     }
+}
+
+fn holders(draw: &mut Draw<'_>) -> Vec<Holder> {
+    if draw.chance(20) { vec![Holder { kind: name("user"), when: Vec::new() }] } else { Vec::new() }
 }
 
 fn rule(draw: &mut Draw<'_>, policy: &Policy, at: &[&str]) -> Rule {
     let (on, except, grants) = speaks_of(draw);
     let when = draw.chance(60).then(|| spanned(text(draw, policy, &on, &except, &grants)));
-    Rule { on, except, grants, held_at: held_at(draw, at), when }
+    Rule { on, except, grants, held_at: held_at(draw, at), when, purview: Purview::default() }
 }
 
 fn limit(draw: &mut Draw<'_>, policy: &Policy, at: &[&str]) -> Limit {
@@ -251,14 +260,24 @@ fn is_above(policy: &Policy, above: &str, kind: &str) -> bool {
 }
 
 fn template(draw: &mut Draw<'_>) -> RoleTemplate {
-    let may = |on: &[&str], grants| Rule { on: names(on), except: Vec::new(), grants, held_at: Vec::new(), when: None };
+    let may = |on: &[&str], grants| Rule {
+        on: names(on),
+        except: Vec::new(),
+        grants,
+        held_at: Vec::new(),
+        when: None,
+        purview: Purview::default(),
+    };
     RoleTemplate {
         name: name("t"),
         defined_at: names(draw.choose::<&[&str]>(&[&["a"][..], &["a", "b"]])),
         at: names(draw.choose::<&[&str]>(&[&["b"][..], &["b", "c"]])),
-        holders: if draw.chance(20) { names(&["user"]) } else { Vec::new() },
+        holders: holders(draw),
         may: vec![may(&REAL, Grants::All), may(&["a", "b", "c", "d", "v"], Grants::Operations(names(&OPERATIONS)))],
         conditions: Some(TemplateConditions { roots: names(&["resource", "subject", "context"]), most: spanned(16) }),
+        requires: Vec::new(),
+        versioned: false,
+        customisable: false,
     }
 }
 

@@ -1,6 +1,9 @@
 //! Questions about a universe: right ones, wrong ones, contradictory ones.
 
-use sidegate::model::{Attribute, Attributes, EntityName, Literal, Resource, Supplier, Timestamp, ValueType};
+use sidegate::model::{
+    Attribute, Attributes, Binding, BindingHolder, EntityName, Literal, Resource, Spanned, Supplier, Timestamp,
+    ValueType,
+};
 
 use super::facts::chain;
 use super::policy::ACTIONS;
@@ -51,8 +54,8 @@ fn who_and_what(draw: &mut Draw<'_>, universe: &Universe) -> (EntityName, Entity
             kind: (*draw.choose(&["user", "robot", "b", "ghost"])).to_owned(),
             id: (*draw.choose(&IDS)).to_owned(),
         },
-        Some(binding) => binding.subject.value.clone(),
-        None => draw.choose(&facts.subjects).name.value.clone(),
+        Some(Binding { subject: Spanned { value: BindingHolder::One(name), .. }, .. }) => name.clone(),
+        _ => draw.choose(&facts.subjects).name.value.clone(),
     };
     let is_within =
         |resource: &&Resource, at: &EntityName| chain(facts, resource).iter().any(|above| *above.name == *at);
