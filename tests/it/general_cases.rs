@@ -8,7 +8,7 @@ use sidegate::cases::{self, judge, with_request};
 use sidegate::decide;
 use sidegate::document::Tested;
 use sidegate::index::Index;
-use sidegate::model::{Case, Query, Request, Timestamp, Wanted};
+use sidegate::model::{Case, Facts, Query, Request, Timestamp, Wanted};
 use sidegate::service::proto::v1;
 use sidegate::snapshot;
 
@@ -118,7 +118,7 @@ fn in_the_engine(_: &Path, tested: &Tested) -> Vec<String> {
     failed.map(|(case, why)| told(tested, case, "engine", &format!("wanted {}, got {}", why.wanted, why.got))).collect()
 }
 
-/// Whether a daemon that serves a test's snapshot holds the very one that the runner builds, and says at its own moment
+/// Whether a daemon that serves a test's files, tests and all, holds what the runner builds, and says at its own moment
 /// what the engine says at that moment. What the engine says at the test's moment is tested above.
 fn served_rightly(tested: &Tested, case: &Case, served: &Served) -> Result<(), String> {
     let failure = served.running.store().status().failure;
@@ -129,7 +129,8 @@ fn served_rightly(tested: &Tested, case: &Case, served: &Served) -> Result<(), S
         (Err(report), None) => return Err(format!("refused by the runner only: {report}")),
     };
     let live = served.running.store().load_full().ok_or("nothing is live")?;
-    if live.index.digest() != index.digest() {
+    // Facts that were added as text stand in another order, which the digest tells and no answer does.
+    if case.given == Facts::default() && live.index.digest() != index.digest() {
         return Err("the daemon holds another snapshot than the runner".to_owned());
     }
     match &case.query {

@@ -18,7 +18,9 @@ pub(super) fn document(suites: &[(String, Suite)]) -> String {
             Ok(tests) => {
                 let failed = tests.iter().filter(|test| test.failure.is_some()).count();
                 line(&mut xml, format_args!("  <testsuite{}>", counts(&name, tests.len(), failed, 0)));
-                tests.iter().for_each(|test| one(&mut xml, &name, test));
+                for test in tests {
+                    one(&mut xml, &name, test);
+                }
             }
             Err(problem) => {
                 line(&mut xml, format_args!("  <testsuite{}>", counts(&name, 1, 0, 1)));

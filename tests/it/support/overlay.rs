@@ -1,15 +1,15 @@
 //! What a test's own facts make of the files of a source, as text: a second reading of `given`, at the level of YAML.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use super::cases::read_yaml;
 
-/// The files of a source as JSON.
+/// The files of a source: name, text and the text as JSON.
 pub(crate) struct Files {
-    files: Vec<(String, Value)>,
+    files: Vec<(String, String, Value)>,
 }
 
 impl Files {
@@ -22,16 +22,20 @@ impl Files {
             paths.sort();
         }
         let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
-        Self { files: paths.iter().map(|path| (name(path), read_yaml(path))).collect() }
+        let file = |path: &PathBuf| (name(path), fs::read_to_string(path).unwrap(), read_yaml(path));
+        Self { files: paths.iter().map(file).collect() }
     }
 
-    /// The files as they would be if a test's own facts were everybody's.
+    /// The files as they would be if a test's own facts were everybody's; as they are, where it has none.
     pub(crate) fn for_test(&self, name: &str) -> Vec<(String, String)> {
-        let tests = self.files.iter().filter_map(|(_, file)| file["tests"].as_array()).flatten();
+        let tests = self.files.iter().filter_map(|(.., file)| file["tests"].as_array()).flatten();
         let mut found = tests.filter(|test| test["name"] == name);
         let test = found.next().unwrap_or_else(|| panic!("there is no test `{name}`"));
-        let given = test["given"].as_object().cloned().unwrap_or_default();
-        let mut files: Vec<_> = self.files.iter().map(|(name, file)| (name.clone(), without(file, &given))).collect();
+        let Some(given) = test["given"].as_object().cloned() else {
+            return self.files.iter().map(|(name, text, _)| (name.clone(), text.clone())).collect();
+        };
+        let mut files: Vec<_> =
+            self.files.iter().map(|(name, _, file)| (name.clone(), without(file, &given))).collect();
         let mut own = given;
         own.insert("sidegate".to_owned(), Value::from(1));
         files.push(("zz-given.yaml".to_owned(), Value::Object(own)));
