@@ -21,7 +21,7 @@ pub(super) struct TestArguments {
     /// Each a file or a directory with a policy, its facts and its tests
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
-    /// Write the result as `JUnit` XML too
+    /// Also write the result as XML, in the form that most CI systems show
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 }

@@ -112,7 +112,7 @@ schema! {
         "additionalProperties": false,
     });
     Decision as "Decision": |_all| json_schema!({"enum": ["allow", "deny"]});
-    Reason as "Reason": |_all| json_schema!({"enum": Reason::ALL.map(|reason| reason.code())});
+    Reason as "Reason": |_all| json_schema!({"enum": Reason::ALL.map(Reason::code)});
     ExpectDoc as "Expect": |all| json_schema!({"anyOf": [
         all.subschema_for::<Decision>(),
         {"type": "array", "items": all.subschema_for::<Id>()},
