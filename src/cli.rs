@@ -2,9 +2,11 @@
 
 mod answer;
 mod check;
+mod compile;
 mod demo;
 mod entities;
 mod health;
+mod inspect;
 mod list;
 mod output;
 mod question;
@@ -67,6 +69,10 @@ enum Command {
     Validate(validate::ValidateArguments),
     /// Run the tests beside a policy: exit 1 if one fails, 65 if there are none
     Test(test::TestArguments),
+    /// Compile a policy and its facts to the one file that machines ship
+    Compile(compile::CompileArguments),
+    /// Show what is in a compiled file
+    Inspect(inspect::InspectArguments),
     /// List what a subject may do, or what it may do something to
     List(list::ListArguments),
     /// List who may do something to a resource
@@ -88,6 +94,8 @@ pub fn run() -> Exit {
         Command::Explain(arguments) => check::explain(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
         Command::Test(arguments) => test::test(&arguments),
+        Command::Compile(arguments) => compile::compile(&arguments),
+        Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::WhoCan(arguments) => entities::who_can(&arguments),
         Command::Health(arguments) => health::health(&arguments),

@@ -19,6 +19,7 @@ mod schema;
 mod shape;
 mod sink;
 mod suggest;
+mod tested;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -26,7 +27,8 @@ mod vocabulary;
 mod yaml;
 
 use crate::compile::compile;
-use crate::index::Index;
+use crate::index::file::Publication;
+use crate::index::{self, Index};
 use crate::model::{Case, Diagnostic, Facts, Policy, Position, SourceId};
 use decode::Decode;
 use file::FileDoc;
@@ -34,6 +36,7 @@ use gather::{Gathered, once, refuse_twice};
 use sink::Sink;
 
 pub use report::Report;
+pub use tested::Tested;
 
 /// The largest YAML file in bytes: far beyond what [`node::MAX_NODES`] admits, so it bounds the reading alone.
 const MAX_YAML_BYTES: u64 = 256 << 20;
@@ -50,69 +53,51 @@ pub struct Source {
     pub bytes: Vec<u8>,
 }
 
+impl Source {
+    /// Whether it is read as JSON Lines.
+    pub fn is_lines(&self) -> bool {
+        report::is_lines(&self.name)
+    }
+}
+
 /// A policy and facts that passed everything.
 #[derive(Debug)]
 pub struct Built {
     /// The index.
     pub index: Index,
-    /// The declared sequence, 0 for none.
-    pub sequence: u64,
+    /// What the source says about itself: text can declare a sequence, a compiled file more.
+    pub publication: Publication,
     /// Findings that do not stop the snapshot.
     pub warnings: Report,
 }
 
 /// Parses, compiles and opens: all errors together, or an index.
 pub fn build(sources: Vec<Source>) -> Result<Built, Report> {
+    if sources.iter().any(|source| index::file::is_compiled(&source.bytes)) {
+        return open_compiled(sources);
+    }
     let built = read_all(&sources).and_then(|(policy, facts, _)| open(&policy, &facts));
     match built {
-        Ok((index, sequence, warnings)) => Ok(Built { index, sequence, warnings: Report::new(warnings, sources) }),
+        Ok((index, sequence, warnings)) => {
+            let publication = Publication { sequence, ..Publication::default() };
+            Ok(Built { index, publication, warnings: Report::new(warnings, sources) })
+        }
         Err(diagnostics) => Err(Report::new(diagnostics, sources)),
     }
 }
 
-/// A policy and facts with the tests that stand beside them.
-#[derive(Debug)]
-pub struct Tested {
-    policy: Policy,
-    facts: Facts,
-    cases: Vec<Case>,
-    sources: Vec<Source>,
-}
-
-impl Tested {
-    /// Parses and compiles: all errors together, or what can be tested.
-    pub fn read(sources: Vec<Source>) -> Result<Self, Report> {
-        let read = read_all(&sources).and_then(|(policy, facts, cases)| {
-            compile(&policy, &facts)?;
-            Ok((policy, facts, cases))
-        });
-        match read {
-            Ok((policy, facts, cases)) => Ok(Self { policy, facts, cases, sources }),
-            Err(diagnostics) => Err(Report::new(diagnostics, sources)),
-        }
+/// Opens a compiled file, which is a snapshot by itself.
+fn open_compiled(mut sources: Vec<Source>) -> Result<Built, Report> {
+    let refuse = |problem: String, sources: Vec<Source>| {
+        Err(Report::new(vec![Diagnostic::error(yaml::whole(SourceId(0)), problem)], sources))
+    };
+    if sources.len() > 1 {
+        return refuse("a compiled snapshot stands alone, without other files".to_owned(), sources);
     }
-
-    /// The policy.
-    pub fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    /// The tests, in the order in which they are written.
-    pub fn cases(&self) -> &[Case] {
-        &self.cases
-    }
-
-    /// The file and line of a test.
-    pub fn place(&self, case: &Case) -> (&str, u32) {
-        let at = case.name.at;
-        let source = usize::try_from(at.source.0).ok().and_then(|number| self.sources.get(number));
-        (source.map_or("", |source| source.name.as_str()), at.line)
-    }
-
-    /// The snapshot that a test is asked of: the facts with what it gives on top. All errors together, or an index.
-    pub fn build(&self, case: &Case) -> Result<Index, Report> {
-        let built = open(&self.policy, &self.facts.with(&case.given));
-        built.map(|(index, ..)| index).map_err(|diagnostics| Report::new(diagnostics, self.sources.clone()))
+    let bytes = sources.first_mut().map(|source| std::mem::take(&mut source.bytes)).unwrap_or_default();
+    match index::file::open(bytes) {
+        Ok((publication, index)) => Ok(Built { index, publication, warnings: Report::default() }),
+        Err(problem) => refuse(problem.to_string(), sources),
     }
 }
 
@@ -166,7 +151,7 @@ fn read_with(
 
 /// Reads one source; `None` where part of it could not be read, which is then reported.
 fn read(source: &Source, id: SourceId, gathered: &mut Gathered, sink: &mut Sink<'_>) -> Option<()> {
-    let is_lines = report::is_lines(&source.name);
+    let is_lines = source.is_lines();
     let most = if is_lines { MAX_LINES_BYTES } else { MAX_YAML_BYTES };
     if u64::try_from(source.bytes.len()).is_ok_and(|bytes| bytes > most) {
         let message = format!("the file has {} bytes, more than the {most} allowed", source.bytes.len());

@@ -31,7 +31,10 @@ fn test(directory: &TempDir, line: &str) -> Ended {
 fn the_exit_code_tells_how_it_ended() {
     let directory = sources(&[("good.yaml", PASSES), ("failing.yaml", FAILS), ("none.yaml", "")]);
     fs::write(directory.path().join("wrong.yaml"), "sidegate: 1\ntests: 7\n").unwrap();
+    let compiled = test(&directory, "compile DIR/good.yaml -o DIR/compiled");
+    assert_eq!(compiled.code, Some(0), "{}", compiled.err);
     let lines = [
+        ("test DIR/compiled", 65),
         ("test DIR/good.yaml", 0),
         ("test DIR/good.yaml DIR/good.yaml", 0),
         ("test DIR/failing.yaml", 1),
