@@ -1,16 +1,16 @@
 //! Replays the fuzzing corpus in a plain test run: what a fuzzer found once stays found. The targets themselves are in
 //! `fuzz/`, a package of its own.
-#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a failed test is a panic")]
 
 /// The package of the fuzz targets.
+#[cfg(test)]
 #[path = "../fuzz/src"]
 pub mod fuzz {
     pub mod replay;
 }
 
+#[cfg(test)]
 #[path = "it"]
 #[expect(dead_code, reason = "the properties use more of them than the targets do")]
-#[expect(clippy::unwrap_used, reason = "a failed test is a panic")]
 mod shared {
     pub(crate) mod reference;
     pub(crate) mod support {
@@ -18,11 +18,13 @@ mod shared {
     }
     pub(crate) mod universe;
 }
+#[cfg(test)]
 use shared::{reference, support, universe};
 
 use std::fs;
 use std::path::Path;
 
+#[cfg(test)]
 use fuzz::replay;
 
 /// Fewer files than this, and the corpus was not found.

@@ -12,6 +12,9 @@ const POLICY: &str = include_str!("../../fixed/condition_reference.yaml");
 
 /// The first line is a condition, the rest says the values that it reads, as in [`super::request`]: `resource.rank i 3`.
 /// The engine and the reference must find the same of it, in a rule and in a forbid.
+///
+/// # Panics
+/// When they do not.
 pub fn condition_reference(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (condition, values) = text.split_once('\n').unwrap_or((&text, ""));

@@ -22,6 +22,9 @@ const BATCH_ITEMS: usize = 200;
 
 /// The first byte chooses a message, the rest is one, well encoded or not. No call panics, and every decision is the one
 /// that `decide` makes of what another reader finds in the message.
+///
+/// # Panics
+/// When a decision is another.
 pub fn requests(data: &[u8]) {
     let Some((message, bytes)) = data.split_first() else { return };
     let door = door();

@@ -14,6 +14,9 @@ const QUESTIONS: usize = 24;
 
 /// The bytes are choices, two bytes each: the first two say how many of them make the universe, the rest its questions.
 /// The engine must answer each as the reference does.
+///
+/// # Panics
+/// When it does not.
 pub fn decide_reference(data: &[u8]) {
     with_universe(data, |universe, index, questions| {
         for (question, time) in questions {
@@ -33,6 +36,9 @@ pub fn decide_reference(data: &[u8]) {
 
 /// The bytes are choices as in [`decide_reference`]. What a list holds, in pages of sizes drawn too, must be what is
 /// allowed one by one.
+///
+/// # Panics
+/// When it is not.
 pub fn list_decide(data: &[u8]) {
     let sizes: Vec<_> = data.iter().rev().take(3).map(|size| usize::from(*size)).collect();
     let bounds = PageBounds {
