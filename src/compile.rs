@@ -5,9 +5,11 @@
 //! about who wins stands in [`crate::decide`].
 
 mod condition;
+mod credentials;
 mod entities;
 mod findings;
 mod forbids;
+mod holders;
 mod holdings;
 mod intern;
 pub mod layout;
@@ -23,6 +25,7 @@ mod write;
 use crate::model::{Diagnostic, Facts, Policy};
 
 use condition::Conditions;
+use credentials::Credentials;
 use entities::Entities;
 use findings::Findings;
 use forbids::Forbids;
@@ -65,6 +68,7 @@ pub fn compile(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     };
     let roles = Roles::resolve(policy, facts, &mut lowering, &mut conditions, &mut findings);
     let forbids = Forbids::resolve(policy, facts, &mut lowering, &mut conditions, &mut findings);
+    let credentials = Credentials::resolve(policy, facts, &mut lowering, (&attributes, &defaults), &mut findings);
     let holdings = Holdings::resolve(&schema, &entities, &roles, policy, facts, &mut findings);
     let warnings = findings.finish()?;
     tables.write_schema(&schema, &literals, &defaults, policy.strict_properties);
@@ -72,6 +76,7 @@ pub fn compile(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     tables.write_roles(&roles);
     tables.write_forbids(&forbids, schema.permissions.len());
     tables.write_entities(&entities, &attributes, &holdings, &forbids.terms);
+    tables.write_credentials(&credentials, schema.permissions.len());
     match tables.finish() {
         Ok(bytes) => Ok(Compiled { bytes, warnings }),
         Err(problem) => Err(vec![Diagnostic::error(crate::model::Position::default(), problem)]),

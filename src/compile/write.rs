@@ -6,15 +6,16 @@ use zerocopy::{FromZeros, Immutable, IntoBytes};
 use crate::model::Supplier;
 
 use super::condition::Conditions;
+use super::credentials::Credentials;
 use super::entities::{AttributeValues, Entities};
 use super::forbids::Forbids;
 use super::holdings::Holdings;
 use super::intern::{Runs, Strings, number};
 use super::layout::{
-    AlsoRecord, AttributeRecord, EntityRecord, HeaderRecord, MAGIC, NONE, NameKind, NameSlot, ParameterRecord,
-    PermissionRecord, RoleRecord, SECTIONS, Section, SectionRecord, SupplierCode, TermsRecord, TypeRecord, VERSION,
-    ValueKind, also_mode, attribute_flags, entity_hash, governor_source, header_flags, name_hash, parameter_flags,
-    permission_flags, type_flags,
+    AlsoRecord, AttributeRecord, CredentialRecord, CredentialScopeRecord, EntityRecord, HeaderRecord, MAGIC, NONE,
+    NameKind, NameSlot, ParameterRecord, PermissionRecord, RoleRecord, SECTIONS, Section, SectionRecord, SupplierCode,
+    TermsRecord, TypeRecord, VERSION, ValueKind, also_mode, attribute_flags, entity_hash, governor_source,
+    header_flags, name_hash, parameter_flags, permission_flags, type_flags,
 };
 use super::roles::Roles;
 use super::schema::{AttributeInfo, GovernorSource, Kind, PermissionInfo, Schema, TypeSort};
@@ -31,6 +32,7 @@ pub(super) struct Tables {
     pub(super) strings: Strings,
     sections: [Vec<u8>; SECTIONS],
     names: Vec<(NameKind, u32, String, u32)>,
+    permission_sets: Runs<u8>,
     flags: u32,
     name_slots: Option<(u64, u32)>,
     entity_slots: Option<(u64, u32)>,
@@ -43,6 +45,7 @@ impl Default for Tables {
             strings: Strings::default(),
             sections: std::array::from_fn(|_| Vec::new()),
             names: Vec::new(),
+            permission_sets: Runs::default(),
             flags: 0,
             name_slots: None,
             entity_slots: None,
@@ -92,6 +95,7 @@ impl Tables {
             let sort = match info.sort {
                 TypeSort::Resource => 0,
                 TypeSort::Subject => type_flags::SUBJECT,
+                TypeSort::Credential => type_flags::CREDENTIAL,
                 TypeSort::Virtual => type_flags::VIRTUAL,
             };
             let root = if info.root { type_flags::ROOT } else { 0 };
@@ -245,20 +249,11 @@ impl Tables {
 
     /// Forbids, the sets of permissions that they take, and where to look for them.
     pub(super) fn write_forbids(&mut self, forbids: &Forbids, permissions: usize) {
-        let mut sets: Runs<u8> = Runs::default();
-        let width = number(permissions.div_ceil(8).max(1));
         for info in &forbids.list {
-            let mut bitmap = vec![0_u8; permissions.div_ceil(8).max(1)];
-            for permission in &info.permissions {
-                if let Some(byte) = usize::try_from(permission / 8).ok().and_then(|at| bitmap.get_mut(at)) {
-                    *byte |= 1 << (permission % 8);
-                }
-            }
-            let set = sets.intern(bitmap).0 / width;
+            let set = self.permission_set(&info.permissions, permissions);
             let id = self.strings.intern(&info.id);
             self.push(Section::Forbids, &Forbids::record(info, id, set));
         }
-        self.push_bytes(Section::PermissionSets, &sets.items);
         self.push_bytes(Section::TargetedForbids, forbids.targeted().as_bytes());
         let mut listed: u32 = 0;
         for permission in 0..number(permissions) {
@@ -269,6 +264,18 @@ impl Tables {
             }
             self.patch_permission(permission, first, listed);
         }
+    }
+
+    /// The number of a set among all `permissions`.
+    fn permission_set(&mut self, members: &[u32], permissions: usize) -> u32 {
+        let width = permissions.div_ceil(8).max(1);
+        let mut bitmap = vec![0_u8; width];
+        for permission in members {
+            if let Some(byte) = usize::try_from(permission / 8).ok().and_then(|at| bitmap.get_mut(at)) {
+                *byte |= 1 << (permission % 8);
+            }
+        }
+        self.permission_sets.intern(bitmap).0 / number(width)
     }
 
     /// Where a permission's general forbids stand.
@@ -324,6 +331,40 @@ impl Tables {
         self.push(Section::Entities, &last);
         self.push_bytes(Section::AttributeValues, attributes.records.as_bytes());
         self.write_entity_slots(entities);
+    }
+
+    /// Credentials, their scopes and what they demand. Their lifetimes stand behind all others, so that this comes last.
+    pub(super) fn write_credentials(&mut self, credentials: &Credentials<'_>, permissions: usize) {
+        let terms = self.sections.get(Section::Terms as usize).map_or(0, Vec::len) / size_of::<TermsRecord>();
+        self.push_bytes(Section::Terms, credentials.terms.items.as_bytes());
+        for list in &credentials.lists.items {
+            self.push(Section::CredentialLists, &U32::new(*list));
+        }
+        for info in &credentials.list {
+            let set = info.permissions.as_ref().map_or(NONE, |set| self.permission_set(set, permissions));
+            let record = CredentialRecord {
+                entity: info.entity.into(),
+                terms: if info.terms == NONE { NONE } else { info.terms + number(terms) }.into(),
+                scopes: info.scopes.0.into(),
+                scopes_end: info.scopes.1.into(),
+                within: info.within.0.into(),
+                within_end: info.within.1.into(),
+                permissions: set.into(),
+            };
+            self.push(Section::Credentials, &record);
+        }
+        for info in &credentials.scopes {
+            let set = info.permissions.as_ref().map_or(NONE, |set| self.permission_set(set, permissions));
+            let record = CredentialScopeRecord {
+                name: self.strings.intern(info.name).into(),
+                requirements: info.requirements.0.into(),
+                requirements_end: info.requirements.1.into(),
+                permissions: set.into(),
+            };
+            self.push(Section::CredentialScopes, &record);
+        }
+        self.push_bytes(Section::ScopeRequirements, credentials.requirements.as_bytes());
+        self.push_bytes(Section::Demands, credentials.demands.as_bytes());
     }
 
     fn write_entity_slots(&mut self, entities: &Entities<'_>) {
@@ -383,6 +424,9 @@ impl Tables {
         let (name_seed, name_probes) = self.name_slots.unwrap_or_default();
         let (entity_seed, entity_probes) = self.entity_slots.unwrap_or_default();
         let mut sections = self.sections;
+        if let Some(table) = sections.get_mut(Section::PermissionSets as usize) {
+            *table = self.permission_sets.items;
+        }
         if let Some(table) = sections.get_mut(Section::Strings as usize) {
             *table = self.strings.finish()?;
         }
