@@ -10,6 +10,7 @@
 mod condition;
 mod explain;
 mod forbids;
+mod holders;
 mod levels;
 mod list;
 mod paths;
@@ -131,5 +132,5 @@ impl Question<'_> {
 
 /// Whether entities of a type are asked about.
 fn is_resource_type(kind: &TypeRecord) -> bool {
-    kind.flags.get() & (type_flags::SUBJECT | type_flags::VIRTUAL) == 0
+    kind.flags.get() & (type_flags::SUBJECT | type_flags::VIRTUAL | type_flags::GROUP) == 0
 }

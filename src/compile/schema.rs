@@ -80,6 +80,10 @@ pub(super) enum TypeSort {
     Resource,
     /// They ask.
     Subject,
+    /// They hold what their members hold.
+    Group,
+    /// The same, of the language's own: `all(...)` and `members_of(...)`.
+    BuiltIn,
     /// It has none.
     Virtual,
 }
@@ -117,9 +121,9 @@ pub(super) struct PermissionInfo<'p> {
 }
 
 impl<'p> Schema<'p> {
-    /// Resolves the vocabulary of a policy.
-    pub(super) fn resolve(policy: &'p Policy, findings: &mut Findings) -> Self {
-        let (types, type_numbers) = types::resolve(policy, findings);
+    /// Resolves the vocabulary of a policy, with the language's own group types that its facts use.
+    pub(super) fn resolve(policy: &'p Policy, built_in: &'p [Spanned<String>], findings: &mut Findings) -> Self {
+        let (types, type_numbers) = types::resolve(policy, built_in, findings);
         let mut schema = Self {
             types,
             attributes: Vec::new(),
@@ -154,6 +158,11 @@ impl<'p> Schema<'p> {
     /// A type by number.
     pub(super) fn type_info(&self, number: u16) -> Option<&TypeInfo<'p>> {
         self.types.get(usize::from(number))
+    }
+
+    /// What a type's entities are for.
+    pub(super) fn sort(&self, number: u16) -> Option<TypeSort> {
+        self.type_info(number).map(|info| info.sort)
     }
 
     /// A type's name.

@@ -1,16 +1,14 @@
 //! What the language can say but this compiler does not give a meaning yet: refused by name, never ignored.
 
-use crate::model::{BindingHolder, Facts, Policy, Position, Role, RoleRules, RoleTemplate, Rule, ValueType};
+use crate::model::{Facts, Policy, Position, Role, RoleRules, RoleTemplate, Rule, ValueType};
 
 use super::findings::Findings;
 
 /// Refuses every use of such a key.
 pub(super) fn refuse(policy: &Policy, facts: &Facts, findings: &mut Findings) {
     let mut no = |at: Position, what: &str| findings.error(at, format!("{what} are not supported yet"));
-    policy.group_types.iter().for_each(|one| no(one.name.at, "groups"));
     policy.credential_types.iter().for_each(|one| no(one.name.at, "credentials"));
     policy.seats.iter().for_each(|one| no(one.name.at, "seats"));
-    facts.groups.iter().for_each(|one| no(one.name.at, "groups"));
     facts.credentials.iter().for_each(|one| no(one.name.at, "credentials"));
     for action in policy.types.iter().flat_map(|one| &one.actions) {
         if action.change.is_some() || action.valid_result.is_some() {
@@ -23,10 +21,7 @@ pub(super) fn refuse(policy: &Policy, facts: &Facts, findings: &mut Findings) {
             }
         }
     }
-    for Role { name, holders, requires, customisable, superuser, rules, .. } in &policy.roles {
-        if holders.iter().any(|holder| !holder.when.is_empty()) {
-            no(name.at, "holders with `where`");
-        }
+    for Role { name, requires, customisable, superuser, rules, .. } in &policy.roles {
         if !requires.is_empty() {
             no(name.at, "requirements");
         }
@@ -42,10 +37,7 @@ pub(super) fn refuse(policy: &Policy, facts: &Facts, findings: &mut Findings) {
             }
         }
     }
-    for RoleTemplate { name, holders, requires, versioned, customisable, .. } in &policy.role_templates {
-        if holders.iter().any(|holder| !holder.when.is_empty()) {
-            no(name.at, "holders with `where`");
-        }
+    for RoleTemplate { name, requires, versioned, customisable, .. } in &policy.role_templates {
         if !requires.is_empty() {
             no(name.at, "requirements");
         }
@@ -59,9 +51,6 @@ pub(super) fn refuse(policy: &Policy, facts: &Facts, findings: &mut Findings) {
         }
     }
     for binding in &facts.bindings {
-        if !matches!(binding.subject.value, BindingHolder::One(_)) {
-            no(binding.subject.at, "bindings of `all(...)` and `members_of(...)`");
-        }
         if binding.customised.is_some() {
             no(binding.position, "customised bindings");
         }

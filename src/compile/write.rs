@@ -8,6 +8,7 @@ use crate::model::Supplier;
 use super::condition::Conditions;
 use super::entities::{AttributeValues, Entities};
 use super::forbids::Forbids;
+use super::groups::Memberships;
 use super::holdings::Holdings;
 use super::intern::{Runs, Strings, number};
 use super::layout::{
@@ -93,6 +94,7 @@ impl Tables {
                 TypeSort::Resource => 0,
                 TypeSort::Subject => type_flags::SUBJECT,
                 TypeSort::Virtual => type_flags::VIRTUAL,
+                TypeSort::Group | TypeSort::BuiltIn => type_flags::GROUP,
             };
             let root = if info.root { type_flags::ROOT } else { 0 };
             let open = if info.open { type_flags::OPEN } else { 0 };
@@ -289,6 +291,7 @@ impl Tables {
         &mut self,
         entities: &Entities<'_>,
         attributes: &AttributeValues,
+        memberships: &Memberships,
         holdings: &Holdings,
         forbid_terms: &Runs<TermsRecord>,
     ) {
@@ -298,6 +301,8 @@ impl Tables {
         let first_terms = number(forbid_terms.items.len());
         let mut bindings = holdings.list.iter().peekable();
         let mut binding = 0;
+        let mut groups = memberships.all().iter().peekable();
+        let mut membership: u32 = 0;
         for ((info, values), entity) in entities.list.iter().zip(&attributes.starts).zip(0_u32..) {
             let record = EntityRecord {
                 id: self.strings.push(info.id).into(),
@@ -306,9 +311,13 @@ impl Tables {
                 parent: info.parent.into(),
                 values: (*values).into(),
                 bindings: binding.into(),
-                memberships: 0.into(),
+                memberships: membership.into(),
             };
             self.push(Section::Entities, &record);
+            while let Some((_, group)) = groups.next_if(|(subject, _)| *subject == entity) {
+                self.push(Section::Memberships, group);
+                membership += 1;
+            }
             while let Some((_, held, _)) = bindings.next_if(|(subject, ..)| *subject == entity) {
                 let mut held = *held;
                 if held.terms.get() != NONE {
@@ -321,6 +330,7 @@ impl Tables {
         let mut last = EntityRecord::new_zeroed();
         last.values = attributes.starts.last().copied().unwrap_or(0).into();
         last.bindings = binding.into();
+        last.memberships = membership.into();
         self.push(Section::Entities, &last);
         self.push_bytes(Section::AttributeValues, attributes.records.as_bytes());
         self.write_entity_slots(entities);

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod group_cases;
+#[cfg(test)]
 mod level_cases;
 #[cfg(test)]
 mod load_errors;

@@ -148,7 +148,7 @@ pub(super) fn reference(target: &Spanned<String>, schema: &Schema<'_>, findings:
         return Some(SUBJECT_TYPES);
     }
     let number = schema.type_number(&target.value);
-    let usable = number.filter(|n| schema.type_info(*n).is_some_and(|info| info.sort != TypeSort::Virtual));
+    let usable = number.filter(|n| matches!(schema.sort(*n), Some(TypeSort::Resource | TypeSort::Subject)));
     if usable.is_none() {
         findings.error(target.at, format!("`ref({})` names no type that has entities", target.value));
     }

@@ -10,13 +10,20 @@ use crate::model::{Policy, Spanned};
 use super::{Schema, TypeInfo, TypeSort};
 
 /// Names that mean something in conditions or in the language.
-const RESERVED: [&str; 8] = ["all", "ancestor", "context", "credential", "param", "request", "resource", "subject"];
+const RESERVED: [&str; 9] =
+    ["all", "ancestor", "context", "credential", "members_of", "param", "request", "resource", "subject"];
 
 /// The types in name order, and their numbers.
-pub(super) fn resolve<'p>(policy: &'p Policy, findings: &mut Findings) -> (Vec<TypeInfo<'p>>, HashMap<&'p str, u16>) {
+pub(super) fn resolve<'p>(
+    policy: &'p Policy,
+    built_in: &'p [Spanned<String>],
+    findings: &mut Findings,
+) -> (Vec<TypeInfo<'p>>, HashMap<&'p str, u16>) {
     let mut types: Vec<TypeInfo<'p>> = Vec::new();
     let subjects = policy.subject_types.iter().map(|subject| bare(&subject.name, TypeSort::Subject));
     types.extend(subjects);
+    types.extend(policy.group_types.iter().map(|group| bare(&group.name, TypeSort::Group)));
+    types.extend(built_in.iter().map(|name| bare(name, TypeSort::BuiltIn)));
     for declared in &policy.types {
         let sort = if declared.is_virtual { TypeSort::Virtual } else { TypeSort::Resource };
         types.push(TypeInfo { root: declared.root, open: declared.open, ..bare(&declared.name, sort) });
@@ -28,7 +35,7 @@ pub(super) fn resolve<'p>(policy: &'p Policy, findings: &mut Findings) -> (Vec<T
         }
     }
     for info in &types {
-        if RESERVED.contains(&info.name.value.as_str()) {
+        if info.sort != TypeSort::BuiltIn && RESERVED.contains(&info.name.value.as_str()) {
             findings.error(info.name.at, format!("`{}` is a reserved word and cannot name a type", info.name.value));
         }
     }
@@ -48,7 +55,7 @@ pub(super) fn resolve<'p>(policy: &'p Policy, findings: &mut Findings) -> (Vec<T
 }
 
 fn bare(name: &Spanned<String>, sort: TypeSort) -> TypeInfo<'_> {
-    TypeInfo { name, parents: Vec::new(), sort, root: sort == TypeSort::Subject, open: false, ancestors: Vec::new() }
+    TypeInfo { name, parents: Vec::new(), sort, root: sort != TypeSort::Resource, open: false, ancestors: Vec::new() }
 }
 
 fn parents_of(
@@ -152,11 +159,9 @@ fn expand<'p>(
     for member in &class.members {
         let name = member.value.as_str();
         if let Some(number) = schema.type_number(name) {
-            if schema.type_info(number).is_some_and(|info| info.sort == TypeSort::Subject) {
-                findings.error(
-                    member.at,
-                    format!("`{name}` is a subject type and cannot be in class `{}`", class.name.value),
-                );
+            if let Some(TypeSort::Subject | TypeSort::Group | TypeSort::BuiltIn) = schema.sort(number) {
+                let message = format!("`{name}` is no resource type and cannot be in class `{}`", class.name.value);
+                findings.error(member.at, message);
             }
             members.push(number);
         } else if open.contains(&name) {
