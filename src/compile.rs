@@ -16,7 +16,9 @@ pub mod layout;
 mod limits;
 mod roles;
 mod schema;
+mod sets;
 mod slots;
+mod superuser;
 mod templates;
 mod unsupported;
 mod values;
@@ -33,6 +35,7 @@ use groups::{BuiltIn, Memberships};
 use holdings::{Holdings, Stage};
 use roles::Roles;
 use schema::Schema;
+use sets::PermissionSets;
 use values::Literals;
 use write::Tables;
 
@@ -73,12 +76,14 @@ pub fn compile(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     let forbids = Forbids::resolve(policy, facts, &mut lowering, &mut conditions, &mut findings);
     let known = Known { attributes: &attributes, defaults: &defaults, literals: &literals };
     let stage = Stage { policy, schema: &schema, entities: &entities, roles: &roles, known: &known };
-    let holdings = Holdings::resolve(&stage, facts, &mut memberships, &mut findings);
+    let mut sets = PermissionSets::new(schema.permissions.len());
+    let holdings = Holdings::resolve(&stage, facts, &mut memberships, &mut sets, &mut findings);
     let warnings = findings.finish()?;
     tables.write_schema(&schema, &literals, &defaults, policy.strict_properties);
     tables.write_conditions(&conditions);
     tables.write_roles(&roles);
-    tables.write_forbids(&forbids, schema.permissions.len());
+    tables.write_forbids(&forbids, schema.permissions.len(), &mut sets);
+    tables.write_sets(&sets);
     tables.write_entities(&entities, &attributes, &memberships, &holdings, &forbids.terms);
     match tables.finish() {
         Ok(bytes) => Ok(Compiled { bytes, warnings }),

@@ -76,7 +76,7 @@ impl Forbids {
                 lowering.condition(text, &permissions, conditions, findings)
             }
         };
-        let terms = intern_terms(&forbid.lifetime, 0, NONE, &mut self.terms);
+        let terms = intern_terms(&forbid.lifetime, 0, NONE, NONE, &mut self.terms);
         let mut guarded: Vec<(u32, u32)> = programs.into_iter().zip(permissions).collect();
         guarded.sort_unstable();
         for group in guarded.chunk_by(|a, b| a.0 == b.0) {
@@ -96,7 +96,7 @@ impl Forbids {
         let permissions = taken(&block.on, &[], &block.grants, &label, lowering, findings);
         let subjects = bound(block.subject.iter(), &label, lowering, findings);
         let scopes = scopes(block.at.iter(), &label, lowering, findings);
-        let terms = intern_terms(&block.lifetime, 0, NONE, &mut self.terms);
+        let terms = intern_terms(&block.lifetime, 0, NONE, NONE, &mut self.terms);
         self.list.push(ForbidInfo {
             id: format!("blocks/{}", block.id.value),
             when: NONE,

@@ -1,6 +1,6 @@
 //! What the language can say but this compiler does not give a meaning yet: refused by name, never ignored.
 
-use crate::model::{Facts, Policy, Position, Role, RoleRules, RoleTemplate, Rule, ValueType};
+use crate::model::{Facts, Policy, Position, Role, RoleTemplate, Rule, ValueType};
 
 use super::findings::Findings;
 
@@ -21,15 +21,9 @@ pub(super) fn refuse(policy: &Policy, facts: &Facts, findings: &mut Findings) {
             }
         }
     }
-    for Role { name, requires, customisable, superuser, rules, .. } in &policy.roles {
+    for Role { name, requires, rules, .. } in &policy.roles {
         if !requires.is_empty() {
             no(name.at, "requirements");
-        }
-        if *customisable {
-            no(name.at, "customisable roles");
-        }
-        if *superuser {
-            no(name.at, "superusers");
         }
         for Rule { purview, on, .. } in rules {
             if purview.assigns.is_some() || purview.target.is_some() || !purview.within.is_empty() {
@@ -37,22 +31,9 @@ pub(super) fn refuse(policy: &Policy, facts: &Facts, findings: &mut Findings) {
             }
         }
     }
-    for RoleTemplate { name, requires, versioned, customisable, .. } in &policy.role_templates {
+    for RoleTemplate { name, requires, .. } in &policy.role_templates {
         if !requires.is_empty() {
             no(name.at, "requirements");
-        }
-        if *versioned || *customisable {
-            no(name.at, "versioned and customisable roles");
-        }
-    }
-    for role in &facts.roles {
-        if matches!(role.rules, RoleRules::Versioned { .. }) {
-            no(role.name.at, "versions");
-        }
-    }
-    for binding in &facts.bindings {
-        if binding.customised.is_some() {
-            no(binding.position, "customised bindings");
         }
     }
 }

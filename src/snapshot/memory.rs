@@ -6,12 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::document::Source;
+use crate::{document::Source, index::file::is_compiled};
 
 /// What a build takes at its peak for each byte of YAML: 17 were measured (200,000 bindings), the tree being the most.
 const PER_YAML_BYTE: u64 = 20;
 /// The same for JSON Lines, of which only one line at a time is a tree: 7 were measured (300,000 bindings).
 const PER_LINES_BYTE: u64 = 9;
+/// A compiled file is read in place: when it is here, it has all that it needs.
+const PER_COMPILED_BYTE: u64 = 0;
 /// A control group without a limit says some number that no machine has.
 const NO_LIMIT: u64 = 1 << 60;
 
@@ -90,7 +92,11 @@ fn left_of(is_v1: bool, group: &Path) -> Option<u64> {
 fn needed(sources: &[Source]) -> u64 {
     let each = sources.iter().map(|source| {
         let bytes = u64::try_from(source.bytes.len()).unwrap_or(u64::MAX);
-        bytes.saturating_mul(if source.is_lines() { PER_LINES_BYTE } else { PER_YAML_BYTE })
+        bytes.saturating_mul(match source {
+            source if is_compiled(&source.bytes) => PER_COMPILED_BYTE,
+            source if source.is_lines() => PER_LINES_BYTE,
+            _ => PER_YAML_BYTE,
+        })
     });
     each.fold(0, u64::saturating_add)
 }

@@ -6,7 +6,7 @@ use sidegate::decide;
 use sidegate::index::Index;
 use sidegate::model::{Because, Decision, Reason};
 
-use crate::support::inline::{asked, at, errors, index, loads, request, says};
+use crate::inline::{accepted, asked, at, errors, load, request, says};
 
 const POLICY: &str = r"
 sidegate: 1
@@ -37,7 +37,7 @@ fn text(groups: &str, bindings: &str) -> String {
 }
 
 fn with(groups: &str, bindings: &str) -> Index {
-    index(&text(groups, bindings))
+    load(&text(groups, bindings))
 }
 
 fn refused(groups: &str, bindings: &str) -> String {
@@ -146,7 +146,7 @@ fn members_of_is_whoever_holds_something_at_exactly_that_scope() {
     assert_eq!(reason(&index, "user/a", "view", "doc/2"), Reason::Granted);
     assert_eq!(reason(&index, "user/b", "view", "doc/2"), Reason::Granted);
     assert_eq!(reason(&index, "user/c", "view", "doc/2"), Reason::NoGrant);
-    let explained = decide::explain(&index, &request("user/a", "view", "doc/2"), at(0)).unwrap();
+    let explained = request("user/a view doc/2", &[], |it| decide::explain(&index, it, at(0))).unwrap();
     assert!(explained.summary.contains("(through `members_of(ws/1)`)"), "{}", explained.summary);
 }
 
@@ -191,7 +191,7 @@ fn forbids_and_blocks_bind_all_members_of_a_group_live_or_not() {
         "{subject: all(user), role: viewer, at: org/o}, {subject: bot/r, role: viewer, at: org/o}",
     );
     let reason = |extra: &str, subject: &str, resource: &str| {
-        asked(&index(&format!("{base}{extra}")), subject, "view", resource, 0).reason
+        asked(&load(&format!("{base}{extra}")), subject, "view", resource, 0).reason
     };
     let block = "blocks: {stop: {subject: team/out, at: ws/1, actions: all}}\n";
     assert_eq!(reason(block, "user/a", "doc/1"), Reason::Forbidden);
@@ -209,7 +209,7 @@ fn forbids_and_blocks_bind_all_members_of_a_group_live_or_not() {
 #[test]
 fn a_disabled_group_is_named_by_an_explanation() {
     let index = with("team/t: {members: user/a, disabled: true}", "{subject: team/t, role: viewer, at: ws/1}");
-    let explained = decide::explain(&index, &request("user/a", "view", "ws/1"), at(0)).unwrap();
+    let explained = request("user/a view ws/1", &[], |it| decide::explain(&index, it, at(0))).unwrap();
     assert!(explained.summary.contains("(through `team/t`)"), "{}", explained.summary);
 }
 
@@ -270,7 +270,7 @@ fn a_subject_is_in_a_thousand_groups_at_most() {
         let groups: Vec<String> = (0..count).map(|at| format!("crew/g{at}: {{members: user/a}}")).collect();
         refused(&groups.join(", "), "")
     };
-    loads(&many(1_000));
+    accepted(&many(1_000));
     says(&many(1_001), &["`user/a` is in more than 1000 groups"]);
 }
 
@@ -279,24 +279,24 @@ fn holders_say_who_has_a_role_in_the_end_and_which_groups_carry_it() {
     let held = |groups: &str, subject: &str, role: &str| {
         refused(groups, &format!("{{subject: {subject}, role: {role}, at: ws/1}}"))
     };
-    loads(&held("", "user/a", "staff"));
-    loads(&held("", "user/b", "seven"));
-    loads(&held("", "all(bot)", "viewer"));
+    accepted(&held("", "user/a", "staff"));
+    accepted(&held("", "user/b", "seven"));
+    accepted(&held("", "all(bot)", "viewer"));
     let all = &["user/b", "staff", "ws/1", "held by `user` with `kind` `staff`, `team`"];
     says(&held("", "user/b", "staff"), all);
     says(&held("", "user/c", "staff"), &["binding of `user/c` to role `staff`"]);
     says(&held("", "user/c", "seven"), &["`age` `7` or `8`"]);
-    loads(&held("team/t: {members: user/a}", "team/t", "staff"));
+    accepted(&held("team/t: {members: user/a}", "team/t", "staff"));
     says(
         &held("team/in: {members: [user/b, bot/r]}, team/t: {members: [user/a, team/in]}", "team/t", "staff"),
         &["binding of `team/t` to role `staff` at `ws/1`", "through it", "`user/b`", "`bot/r`", "would hold"],
     );
     says(&held("crew/c: {members: user/a}", "crew/c", "staff"), &["crew/c", "staff", "held by"]);
     says(&held("team/t: {members: user/a}", "team/t", "users"), &["team/t", "users", "held by `user`"]);
-    loads(&held("", "all(user)", "users"));
+    accepted(&held("", "all(user)", "users"));
     says(&held("", "all(bot)", "users"), &["all(bot)", "`bot/r` would hold"]);
     says(&held("", "all(user)", "staff"), &["all(user)", "`user/b` and `user/c` would hold"]);
-    loads(&held("crew/c: {members: user/a}", "crew/c", "crews"));
+    accepted(&held("crew/c: {members: user/a}", "crew/c", "crews"));
     says(&held("", "user/a", "crews"), &["user/a", "crews", "held by `crew`"]);
     says(&held("", "all(user)", "crews"), &["all(user)", "held by `crew`"]);
 }
@@ -330,9 +330,9 @@ fn exclusive_roles_count_what_groups_hold() {
     says(&report, &["`team/t` holds `editor` and `viewer`"]);
     let report = refused(groups, &format!("{{subject: all(user), role: viewer, at: ws/1}}, {team}"));
     says(&report, &["`user/a`", "(through `all(user)`)", "(through `team/t`)"]);
-    loads(&refused(groups, &format!("{{subject: user/b, role: viewer, at: ws/1}}, {team}")));
-    loads(&refused(groups, &format!("{{subject: user/a, role: editor, at: ws/1}}, {team}")));
-    loads(&refused(groups, &format!("{{subject: user/a, role: viewer, at: ws/2}}, {team}")));
+    accepted(&refused(groups, &format!("{{subject: user/b, role: viewer, at: ws/1}}, {team}")));
+    accepted(&refused(groups, &format!("{{subject: user/a, role: editor, at: ws/1}}, {team}")));
+    accepted(&refused(groups, &format!("{{subject: user/a, role: viewer, at: ws/2}}, {team}")));
 }
 
 #[test]

@@ -5,13 +5,19 @@
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod general_cases;
+#[cfg(test)]
 mod group_cases;
+#[cfg(test)]
+mod inline;
 #[cfg(test)]
 mod level_cases;
 #[cfg(test)]
 mod load_errors;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod pin_cases;
 #[cfg(test)]
 mod print;
 #[cfg(test)]
@@ -22,6 +28,8 @@ mod reference;
 mod regressions;
 #[cfg(test)]
 mod studio_cases;
+#[cfg(test)]
+mod superuser_cases;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

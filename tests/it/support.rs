@@ -2,7 +2,7 @@
 
 pub(crate) mod cases;
 pub(crate) mod daemon;
-pub(crate) mod inline;
+pub(crate) mod overlay;
 pub(crate) mod question;
 pub(crate) mod served;
 pub(crate) mod translate;
