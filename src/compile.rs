@@ -12,6 +12,7 @@ mod holdings;
 mod intern;
 pub mod layout;
 mod limits;
+mod purviews;
 mod roles;
 mod schema;
 mod sets;

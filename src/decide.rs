@@ -12,8 +12,10 @@ mod explain;
 mod forbids;
 mod levels;
 mod list;
+mod parameters;
 mod paths;
 mod placement;
+mod purview;
 mod question;
 mod trace;
 mod truth;
@@ -26,6 +28,7 @@ use crate::model::{Malformed, Reason, Request, Timestamp, Verdict};
 pub use explain::{Consideration, Explanation, explain};
 pub use list::{ListError, Listing, Page, PageBounds};
 
+use parameters::{Parameter, Parameters};
 use placement::Target;
 use question::{Question, Stop};
 use trace::{Silent, Trace};
@@ -108,8 +111,11 @@ impl Question<'_> {
     fn second_object(&self) -> Result<Option<Verdict>, Corrupt> {
         let Some(also) = crate::index::optional(self.action.also) else { return Ok(None) };
         let also: &AlsoRecord = self.index.record(also)?;
-        let position = usize::try_from(also.parameter.get()).map_err(|_| Corrupt)?;
-        let Some(entity) = *self.parameters.get(position).ok_or(Corrupt)? else { return Ok(None) };
+        let entity = match self.parameters.at(also.parameter.get()).ok_or(Corrupt)? {
+            Parameter::Entity(entity) => entity,
+            Parameter::Absent => return Ok(None),
+            _ => return Err(Corrupt),
+        };
         let action: &PermissionRecord = self.index.record(also.permission.get())?;
         let target = if also.mode.get() == also_mode::UNDER {
             Target::proposed_like(&self.target, entity)
@@ -117,13 +123,8 @@ impl Question<'_> {
             Target::held(self.index, entity)?
         };
         // Not nested: an action that is asked of a second object has no second object (checked at load and on opening).
-        let second = Question {
-            permission: also.permission.get(),
-            action,
-            target,
-            parameters: [None; question::PARAMETERS],
-            ..*self
-        };
+        let second =
+            Question { permission: also.permission.get(), action, target, parameters: Parameters::NONE, ..*self };
         let verdict = second.answer(&mut Silent)?;
         Ok(Some(verdict).filter(|verdict| !verdict.is_allow()))
     }

@@ -95,10 +95,14 @@ pub enum Section {
     LevelSets,
     /// Bitmaps over permissions, each as long as there are permissions, rounded up to bytes; equal ones are stored once.
     PermissionSets,
+    /// [`PurviewRecord`]s.
+    Purviews,
+    /// [`U32`]s: lists of roles, each in order; equal lists are stored once.
+    RoleLists,
 }
 
 /// How many tables there are.
-pub const SECTIONS: usize = Section::PermissionSets as usize + 1;
+pub const SECTIONS: usize = Section::RoleLists as usize + 1;
 
 /// Where a table stands in the body.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]

@@ -95,6 +95,21 @@ pub(super) struct AttributeInfo<'p> {
     pub(super) kind: Kind<'p>,
 }
 
+/// What a parameter names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ParameterType {
+    /// An entity of a type, or of [`super::layout::SUBJECT_TYPES`].
+    Entity(u16),
+    /// A role.
+    Role,
+    /// Several roles.
+    Roles,
+    /// A permission.
+    Permission,
+    /// Several permissions.
+    Permissions,
+}
+
 /// An action of a type.
 #[derive(Debug)]
 pub(super) struct PermissionInfo<'p> {
@@ -110,8 +125,8 @@ pub(super) struct PermissionInfo<'p> {
     pub(super) level: u8,
     /// What that level is read on.
     pub(super) level_governor: GovernorSource,
-    /// The types that its parameters refer to.
-    pub(super) parameters: Vec<u16>,
+    /// What its parameters name.
+    pub(super) parameters: Vec<ParameterType>,
     /// The second decision it needs: parameter, permission, whether it is a new resource under the parameter's entity.
     pub(super) also: Option<(u32, u32, bool)>,
 }

@@ -10,6 +10,7 @@ use super::condition::{Conditions, Lowering, TermOwner, condition_of_terms};
 use super::findings::Findings;
 use super::intern::Runs;
 use super::layout::{ANY_TYPE, NONE, role_levels};
+use super::purviews;
 use super::roles::{FlatRule, RoleInfo, flags_of, records};
 use super::schema::OperationsOf;
 
@@ -153,6 +154,7 @@ fn rules_of(
         return Vec::new();
     }
     let before = findings.errors();
+    purviews::needs_none(rule, &permissions, &label, lowering.schema, findings);
     check_terms(rule, &types, &label, bounds, lowering, findings);
     if findings.errors() > before {
         return Vec::new();
@@ -171,6 +173,7 @@ fn rules_of(
             permission: *permission,
             when,
             held_at: ANY_TYPE,
+            purview: NONE,
             limits: Vec::new(),
         }));
     }

@@ -11,13 +11,13 @@ use super::forbids::Forbids;
 use super::holdings::Holdings;
 use super::intern::{Runs, Strings, number};
 use super::layout::{
-    AlsoRecord, AttributeRecord, EntityRecord, HeaderRecord, MAGIC, NONE, NameKind, NameSlot, ParameterRecord,
-    PermissionRecord, RoleRecord, SECTIONS, Section, SectionRecord, SupplierCode, TermsRecord, TypeRecord, VERSION,
-    ValueKind, also_mode, attribute_flags, entity_hash, governor_source, header_flags, name_hash, parameter_flags,
-    permission_flags, type_flags,
+    AlsoRecord, AttributeRecord, EntityRecord, HeaderRecord, MAGIC, NONE, NameKind, NameSlot, ParameterKind,
+    ParameterRecord, PermissionRecord, RoleRecord, SECTIONS, Section, SectionRecord, SupplierCode, TermsRecord,
+    TypeRecord, VERSION, ValueKind, also_mode, attribute_flags, entity_hash, governor_source, header_flags, name_hash,
+    parameter_flags, permission_flags, type_flags,
 };
 use super::roles::Roles;
-use super::schema::{AttributeInfo, GovernorSource, Kind, PermissionInfo, Schema, TypeSort};
+use super::schema::{AttributeInfo, GovernorSource, Kind, ParameterType, PermissionInfo, Schema, TypeSort};
 use super::sets::PermissionSets;
 use super::slots::{Slots, fill};
 use super::values::{Literals, value};
@@ -181,8 +181,9 @@ impl Tables {
         for (parameter, (declared, target)) in (0..).zip(info.action.parameters.iter().zip(&info.parameters)) {
             let record = ParameterRecord {
                 name: self.name(NameKind::Parameter, permission, &declared.name.value, parameter),
-                reference: (*target).into(),
-                flags: if declared.optional { parameter_flags::OPTIONAL } else { 0 }.into(),
+                reference: if let ParameterType::Entity(target) = *target { target } else { 0 }.into(),
+                kind: parameter_kind(*target) as u8,
+                flags: if declared.optional { parameter_flags::OPTIONAL } else { 0 },
             };
             self.push(Section::Parameters, &record);
             *parameters += 1;
@@ -226,10 +227,15 @@ impl Tables {
     /// Roles, rules and limits.
     pub(super) fn write_roles(&mut self, roles: &Roles<'_>) {
         let mut rules = 0;
-        for role in &roles.list {
+        let mut earlier = None;
+        for (role, place) in roles.list.iter().zip(0..) {
             let end = rules + number(role.rules.len());
+            if role.definer.is_some() && earlier != Some(role.name) {
+                self.name(NameKind::RoleSomewhere, 0, role.name, place);
+                earlier = Some(role.name);
+            }
             let record = RoleRecord {
-                name: self.strings.intern(role.name).into(),
+                name: self.name(NameKind::Role, role.definer.unwrap_or(NONE), role.name, place),
                 rules: rules.into(),
                 rules_end: end.into(),
                 definer: role.definer.unwrap_or(NONE).into(),
@@ -242,6 +248,10 @@ impl Tables {
             rules = end;
         }
         self.push_bytes(Section::Limits, roles.limits.items.as_bytes());
+        self.push_bytes(Section::Purviews, roles.purviews.as_bytes());
+        for role in &roles.role_lists.items {
+            self.push(Section::RoleLists, &U32::new(*role));
+        }
     }
 
     /// Forbids, the sets of permissions that they take, and where to look for them.
@@ -406,6 +416,16 @@ impl Tables {
             body.extend_from_slice(section);
         }
         Ok(body)
+    }
+}
+
+fn parameter_kind(declared: ParameterType) -> ParameterKind {
+    match declared {
+        ParameterType::Entity(_) => ParameterKind::Entity,
+        ParameterType::Role => ParameterKind::Role,
+        ParameterType::Roles => ParameterKind::Roles,
+        ParameterType::Permission => ParameterKind::Permission,
+        ParameterType::Permissions => ParameterKind::Permissions,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::index::{Corrupt, Index, optional};
 use crate::model::{Because, Decision, Reason, Timestamp, Verdict};
 
 use super::levels::{Reach, reach};
+use super::purview::{self, Outside};
 use super::question::Question;
 use super::trace::{PathSeen, Trace};
 use super::truth::Truth;
@@ -17,9 +18,10 @@ struct Outcome {
     reason: Reason,
     undetermined: bool,
     program: Option<u32>,
+    outside: Option<Outside>,
 }
 
-const OPEN: Outcome = Outcome { reason: Reason::Granted, undetermined: false, program: None };
+const OPEN: Outcome = Outcome { reason: Reason::Granted, undetermined: false, program: None, outside: None };
 
 /// The verdict of the paths: the nearest scope's smallest rule id that opens, else the path that got furthest.
 pub(super) fn best(question: &Question<'_>, trace: &mut impl Trace) -> Result<Verdict, Corrupt> {
@@ -71,6 +73,7 @@ impl Search<'_, '_> {
                 reason: outcome.reason,
                 undetermined: outcome.undetermined,
                 program: outcome.program,
+                outside: outcome.outside,
             });
             self.keep(outcome, scope, role);
         }
@@ -91,7 +94,7 @@ impl Search<'_, '_> {
         match reach(question, binding)? {
             Reach::Enough => {}
             Reach::TooLow => return Ok(Outcome { reason: Reason::LevelTooLow, ..OPEN }),
-            Reach::Ungoverned => return Ok(Outcome { reason: Reason::LevelTooLow, undetermined: true, program: None }),
+            Reach::Ungoverned => return Ok(Outcome { reason: Reason::LevelTooLow, undetermined: true, ..OPEN }),
             Reach::Narrowed => return Ok(Outcome { reason: Reason::Narrowed, ..OPEN }),
         }
         if !is_pinned_to(question, binding)? {
@@ -100,6 +103,11 @@ impl Search<'_, '_> {
         let limits: &[LimitRecord] = question.index.records(rule.limits.get(), rule.limits_end.get())?;
         if let Some(outcome) = limited(question, limits, scope)? {
             return Ok(outcome);
+        }
+        if let Some(purview) = optional(rule.purview)
+            && let Some(outside) = purview::outside(question, purview, binding.scope.get())?
+        {
+            return Ok(Outcome { reason: Reason::OutOfPurview, outside: Some(outside), ..OPEN });
         }
         if let Some(program) = optional(rule.when) {
             match question.evaluate(program)? {
@@ -110,6 +118,7 @@ impl Search<'_, '_> {
                         reason: Reason::ConditionUnknown,
                         undetermined: true,
                         program: Some(program),
+                        ..OPEN
                     });
                 }
             }
@@ -126,7 +135,7 @@ impl Search<'_, '_> {
         let outcome = denied.map_or(OPEN, |second| Outcome {
             reason: Reason::SecondObject,
             undetermined: second.undetermined,
-            program: None,
+            ..OPEN
         });
         self.second = Some(outcome);
         Ok(outcome)
@@ -197,14 +206,23 @@ fn limited(question: &Question<'_>, limits: &[LimitRecord], scope: &EntityRecord
     }
     Ok(match open {
         Truth::True => None,
-        Truth::False => Some(Outcome { reason: Reason::Plan, undetermined: false, program: closing }),
-        Truth::Unknown => Some(Outcome { reason: Reason::Plan, undetermined: true, program: closing }),
+        Truth::False => Some(Outcome { reason: Reason::Plan, program: closing, ..OPEN }),
+        Truth::Unknown => Some(Outcome { reason: Reason::Plan, undetermined: true, program: closing, ..OPEN }),
     })
 }
 
 /// Whether a rule or limit counts for a role that is held on this scope.
 fn counts_at(held_at: u16, scope: &EntityRecord) -> bool {
     held_at == ANY_TYPE || held_at == scope.kind.get()
+}
+
+/// Whether a lifetime has come to its end.
+pub(super) fn has_ended(index: &Index, terms: u32, time: Timestamp) -> Result<bool, Corrupt> {
+    let terms: &TermsRecord = index.record(terms)?;
+    if terms.flags.get() & terms_flags::ENDS == 0 {
+        return Ok(false);
+    }
+    Ok(time >= Timestamp::new(terms.expires_seconds.get(), terms.expires_nanos.get()).ok_or(Corrupt)?)
 }
 
 /// Whether a lifetime `[not_before, expires)` covers a moment and nothing is switched off.

@@ -8,6 +8,7 @@ use crate::compile::layout::{
 use crate::index::{Corrupt, Index, optional};
 use crate::model::{Properties, Timestamp, Value};
 
+use super::parameters::Parameter;
 use super::placement::Target;
 use super::question::{Question, refers_to};
 use super::truth::Truth;
@@ -55,10 +56,10 @@ impl<'q> Question<'q> {
                 None => Ok(Seen::Unknown),
             },
             OperandKind::Context => supplied(self.index, None, self.context, number),
-            OperandKind::Parameter => {
-                let place = usize::try_from(number).ok().and_then(|number| self.parameters.get(number));
-                place.copied().flatten().map_or(Ok(Seen::Unknown), |entity| seen_entity(self.index, entity))
-            }
+            OperandKind::Parameter => match self.parameters.at(number) {
+                Some(Parameter::Entity(entity)) => seen_entity(self.index, entity),
+                _ => Ok(Seen::Unknown),
+            },
             OperandKind::SubjectItself => seen_entity(self.index, self.subject),
             OperandKind::ResourceItself => Ok(match self.target.id {
                 // A copy that does not exist yet is no entity.

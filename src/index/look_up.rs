@@ -29,6 +29,11 @@ impl<'i> Held<'i> {
         rest.get(..mine).unwrap_or_default()
     }
 
+    /// All of them.
+    pub fn all(&self) -> &'i [BindingRecord] {
+        self.0
+    }
+
     /// Whether they stand in the order that a look-up needs.
     pub(super) fn is_sorted(&self) -> bool {
         self.0.is_sorted_by_key(|binding| binding.scope.get())
@@ -61,6 +66,25 @@ impl Index {
     /// The place of a permission's parameter, from 0.
     pub(crate) fn parameter_named(&self, permission: u32, name: &str) -> Result<Option<u32>, Corrupt> {
         self.named(NameKind::Parameter, permission, name.as_bytes())
+    }
+
+    /// The role of a name that a scope defines, or a built-in one where that is [`NONE`].
+    pub(crate) fn role_defined_at(&self, definer: u32, name: &str) -> Result<Option<u32>, Corrupt> {
+        self.named(NameKind::Role, definer, name.as_bytes())
+    }
+
+    /// Whether any scope defines a role of this name.
+    pub(crate) fn is_role_somewhere(&self, name: &str) -> Result<bool, Corrupt> {
+        Ok(self.named(NameKind::RoleSomewhere, 0, name.as_bytes())?.is_some())
+    }
+
+    /// The permission that is written `type.action`.
+    pub(crate) fn permission_of_name(&self, name: &str) -> Result<Option<u32>, Corrupt> {
+        let Some((kind, action)) = name.split_once('.') else { return Ok(None) };
+        match self.type_named(kind)? {
+            Some((owner, _)) => self.permission_named(owner, action),
+            None => Ok(None),
+        }
     }
 
     fn named(&self, kind: NameKind, owner: u32, name: &[u8]) -> Result<Option<u32>, Corrupt> {

@@ -6,13 +6,13 @@ use zerocopy::little_endian::U32;
 use crate::compile::layout::{
     AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, ForbidRecord, HeaderRecord,
     InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS, MembershipRecord, NONE, NameSlot, OperandKind,
-    OperandRecord, Operation, ParameterRecord, PermissionRecord, ProgramRecord, RoleRecord, RuleRecord, SECTIONS,
-    SUBJECT_TYPES, Section, SupplierCode, TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind,
-    ValueRecord, governor_source,
+    OperandRecord, Operation, ParameterKind, ParameterRecord, PermissionRecord, ProgramRecord, PurviewRecord,
+    RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES, Section, SupplierCode, TargetedForbidRecord, TermsRecord,
+    TypeRecord, VERSION, ValueKind, ValueRecord, governor_source,
 };
 
 use super::Index;
-use super::read::{Corrupt, Record};
+use super::read::{Corrupt, Record, optional};
 
 /// Why bytes are not an index.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,6 +100,8 @@ impl Index {
             self.is_whole::<RoleRecord>(),
             self.is_whole::<RuleRecord>(),
             self.is_whole::<LimitRecord>(),
+            self.is_whole::<PurviewRecord>(),
+            self.section(Section::RoleLists).len().is_multiple_of(4),
             self.is_whole::<EntityRecord>(),
             self.is_whole::<AttributeValueRecord>(),
             self.is_whole::<MembershipRecord>(),
@@ -156,7 +158,10 @@ impl Index {
             let parameters: &[ParameterRecord] =
                 self.records(permission.parameters.get(), permission.parameters_end.get())?;
             ensure(parameters.len() <= MAX_PARAMETERS)?;
-            parameters.iter().try_for_each(|parameter| self.text(parameter.name.get()).map(drop))?;
+            for parameter in parameters {
+                self.text(parameter.name.get())?;
+                ParameterKind::from_code(parameter.kind).ok_or(Corrupt)?;
+            }
             self.optional_record::<AlsoRecord>(permission.also)?;
             self.check_governor(permission)?;
             for forbid in
@@ -263,6 +268,8 @@ impl Index {
         for limit in self.all::<LimitRecord>()? {
             self.optional_record::<ProgramRecord>(limit.when)?;
         }
+        let lists = <[U32]>::ref_from_bytes(self.section(Section::RoleLists)).map_err(|_| Corrupt)?;
+        ensure(lists.iter().all(|role| role.get() < self.count::<RoleRecord>()))?;
         for role in self.all::<RoleRecord>()? {
             self.text(role.name.get())?;
             let rules: &[RuleRecord] = self.records(role.rules.get(), role.rules_end.get())?;
@@ -271,9 +278,27 @@ impl Index {
                 self.record::<PermissionRecord>(rule.permission.get())?;
                 self.optional_record::<ProgramRecord>(rule.when)?;
                 self.records::<LimitRecord>(rule.limits.get(), rule.limits_end.get())?;
+                self.check_purview(rule)?;
             }
         }
         Ok(())
+    }
+
+    /// The parameters that a purview speaks of are those of the rule's action, and of a fitting kind.
+    fn check_purview(&self, rule: &RuleRecord) -> Result<(), Corrupt> {
+        let Some(purview) = optional(rule.purview) else { return Ok(()) };
+        let purview: &PurviewRecord = self.record(purview)?;
+        for (start, end) in [(purview.assigns, purview.assigns_end), (purview.holds, purview.holds_end)] {
+            self.numbers(Section::RoleLists, start.get(), end.get())?;
+        }
+        let action: &PermissionRecord = self.record(rule.permission.get())?;
+        let parameters: &[ParameterRecord] = self.records(action.parameters.get(), action.parameters_end.get())?;
+        let names_an_entity = |place: u32| {
+            let parameter = usize::try_from(place).ok().and_then(|place| parameters.get(place));
+            parameter.is_some_and(|parameter| parameter.kind == ParameterKind::Entity as u8)
+        };
+        ensure(optional(purview.target).is_none_or(names_an_entity))?;
+        ensure((0..u8::BITS).filter(|place| purview.within & (1 << place) != 0).all(names_an_entity))
     }
 
     fn check_entities(&self) -> Result<(), Corrupt> {

@@ -5,8 +5,8 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::compile::layout::{
     AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, ForbidRecord, InstructionRecord,
-    LimitRecord, MembershipRecord, NONE, NameSlot, ParameterRecord, PermissionRecord, ProgramRecord, RoleRecord,
-    RuleRecord, Section, TargetedForbidRecord, TermsRecord, TypeRecord, ValueRecord,
+    LimitRecord, MembershipRecord, NONE, NameSlot, ParameterRecord, PermissionRecord, ProgramRecord, PurviewRecord,
+    RoleRecord, RuleRecord, Section, TargetedForbidRecord, TermsRecord, TypeRecord, ValueRecord,
 };
 
 use super::Index;
@@ -43,6 +43,7 @@ records! {
     RoleRecord => Roles,
     RuleRecord => Rules,
     LimitRecord => Limits,
+    PurviewRecord => Purviews,
     EntityRecord => Entities,
     AttributeValueRecord => AttributeValues,
     MembershipRecord => Memberships,

@@ -53,10 +53,50 @@ pub struct RuleRecord {
     pub limits: U32,
     /// Behind the last limit.
     pub limits_end: U32,
+    /// What the parameters may name, or [`super::NONE`] for everything.
+    pub purview: U32,
     /// The type of scope on which the role must be held, or [`super::ANY_TYPE`].
     pub held_at: U16,
     /// Nothing.
     pub reserved: U16,
+}
+
+/// What the parameters of a rule's action may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct PurviewRecord {
+    /// First role that may be assigned.
+    pub assigns: U32,
+    /// Behind the last of them.
+    pub assigns_end: U32,
+    /// First role that the target may hold.
+    pub holds: U32,
+    /// Behind the last of them.
+    pub holds_end: U32,
+    /// Which parameter is the target, from 0, or [`super::NONE`] where nothing is asked of one.
+    pub target: U32,
+    /// The parameters that must lie at or below the scope on which the role is held: bit 0 is the first one.
+    pub within: u8,
+    /// [`purview_flags`].
+    pub flags: u8,
+    /// Nothing.
+    pub reserved: U16,
+}
+
+/// Flags of a purview.
+pub mod purview_flags {
+    /// The roles that may be assigned are limited at all.
+    pub const ASSIGNS: u8 = 1;
+    /// Every role may be assigned.
+    pub const ASSIGNS_ALL: u8 = 2;
+    /// The target may hold every role.
+    pub const HOLDS_ALL: u8 = 4;
+    /// What the target holds on the resource counts.
+    pub const HERE: u8 = 8;
+    /// What the target holds on the resource's ancestors counts.
+    pub const ABOVE: u8 = 16;
+    /// What the target holds on the resource's descendants counts.
+    pub const BELOW: u8 = 32;
 }
 
 /// A ceiling or a gate.

@@ -17,6 +17,10 @@ pub enum NameKind {
     Parameter,
     /// A governor's path; no owner.
     Governor,
+    /// A role, owned by the scope that defines it, or [`super::NONE`] for a built-in one.
+    Role,
+    /// The name of a role that some scope defines; no owner. Its value is one of those roles.
+    RoleSomewhere,
 }
 
 /// One name.
@@ -145,22 +149,49 @@ pub mod governor_source {
     pub const ATTRIBUTE: u8 = 2;
 }
 
-/// A parameter of an action: a reference to an entity.
+/// A parameter of an action.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct ParameterRecord {
     /// Its name.
     pub name: U32,
-    /// The type that it refers to, [`super::SUBJECT_TYPES`] for any subject.
+    /// The type that it refers to, [`super::SUBJECT_TYPES`] for any subject; nothing where it names no entity.
     pub reference: U16,
+    /// [`ParameterKind`].
+    pub kind: u8,
     /// [`parameter_flags`].
-    pub flags: U16,
+    pub flags: u8,
+}
+
+/// What a parameter names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ParameterKind {
+    /// An entity.
+    Entity,
+    /// A role.
+    Role,
+    /// Several roles.
+    Roles,
+    /// A permission.
+    Permission,
+    /// Several permissions.
+    Permissions,
+}
+
+impl ParameterKind {
+    /// The kind of a byte.
+    pub fn from_code(code: u8) -> Option<Self> {
+        [Self::Entity, Self::Role, Self::Roles, Self::Permission, Self::Permissions]
+            .into_iter()
+            .find(|kind| *kind as u8 == code)
+    }
 }
 
 /// Flags of a parameter.
 pub mod parameter_flags {
     /// The request may leave it out.
-    pub const OPTIONAL: u16 = 1;
+    pub const OPTIONAL: u8 = 1;
 }
 
 /// A second decision.
