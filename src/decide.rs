@@ -17,6 +17,7 @@ mod paths;
 mod placement;
 mod purview;
 mod question;
+mod result;
 mod trace;
 mod truth;
 mod values;
@@ -27,6 +28,7 @@ use crate::model::{Malformed, Reason, Request, Timestamp, Verdict};
 
 pub use explain::{Consideration, Explanation, explain};
 pub use list::{ListError, Listing, Page, PageBounds};
+pub use result::{GrantCheck, GrantError, check_grant};
 
 use parameters::{Parameter, Parameters};
 use placement::Target;

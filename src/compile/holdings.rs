@@ -43,7 +43,14 @@ impl Holdings {
             let Some((subject, scope, role)) = check(binding, schema, entities, roles, findings) else { continue };
             let flags = if binding.disabled { terms_flags::DISABLED } else { 0 };
             let levels = levels::of_binding(binding, roles.info(role), schema, &mut level_sets, findings);
-            let pin = pins::of_binding(binding, roles.info(role), schema, sets, findings);
+            let pin = pins::of_binding(
+                binding,
+                roles.info(role),
+                entities.info(scope).map(|info| info.kind),
+                schema,
+                sets,
+                findings,
+            );
             let terms = intern_terms(&binding.lifetime, flags, levels, pin, &mut terms);
             let record = BindingRecord { scope: scope.into(), role: role.into(), terms: terms.into() };
             list.push((subject, record, binding.position));

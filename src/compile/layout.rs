@@ -99,10 +99,20 @@ pub enum Section {
     Purviews,
     /// [`U32`]s: lists of roles, each in order; equal lists are stored once.
     RoleLists,
+    /// [`U32`]s: lists of types, each in order; equal lists are stored once.
+    TypeLists,
+    /// [`ChangeRecord`]s.
+    Changes,
+    /// [`ExclusiveRecord`]s.
+    Exclusives,
+    /// [`HolderRecord`]s; equal lists are stored once.
+    Holders,
+    /// [`DemandRecord`]s; equal lists are stored once.
+    Demands,
 }
 
 /// How many tables there are.
-pub const SECTIONS: usize = Section::RoleLists as usize + 1;
+pub const SECTIONS: usize = Section::Demands as usize + 1;
 
 /// Where a table stands in the body.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]

@@ -28,7 +28,20 @@ pub(super) struct Roles<'p> {
     pub(super) purviews: Vec<PurviewRecord>,
     /// Lists of roles, each in order.
     pub(super) role_lists: Runs<u32>,
+    /// Sets of which one role is held on a scope.
+    pub(super) exclusives: Vec<ExclusiveInfo<'p>>,
     by_name: HashMap<&'p str, Vec<u32>>,
+}
+
+/// Roles of which a subject holds at most one on a scope.
+#[derive(Debug)]
+pub(super) struct ExclusiveInfo<'p> {
+    /// Its name.
+    pub(super) name: &'p str,
+    /// Where its list of roles stands.
+    pub(super) roles: (u32, u32),
+    /// The types of scope on which it counts.
+    pub(super) at: Vec<u16>,
 }
 
 /// A role, ready to be held.
@@ -88,9 +101,16 @@ impl<'p> Roles<'p> {
         for (role, number) in list.iter().zip(0..) {
             by_name.entry(role.name).or_default().push(number);
         }
-        let mut roles = Self { list, limits, purviews: Vec::new(), role_lists: Runs::default(), by_name };
+        let mut roles =
+            Self { list, limits, purviews: Vec::new(), role_lists: Runs::default(), exclusives: Vec::new(), by_name };
         let mut role_lists = Runs::default();
         roles.purviews = purviews.records(&roles, policy, &mut role_lists, findings);
+        for set in &policy.exclusive {
+            let label = format!("the exclusive roles `{}`", set.name.value);
+            let members = role_lists.intern(roles.named(&set.roles, policy, &label, findings));
+            let at = lowering.schema.scope_types(&set.at, &label, findings);
+            roles.exclusives.push(ExclusiveInfo { name: &set.name.value, roles: members, at });
+        }
         roles.role_lists = role_lists;
         roles
     }

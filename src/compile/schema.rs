@@ -1,6 +1,7 @@
 //! The vocabulary: types, attributes, actions, operations and classes, resolved and numbered in name order.
 
 mod attributes;
+mod changes;
 mod levels;
 mod permissions;
 mod select;
@@ -8,7 +9,7 @@ mod types;
 
 use std::collections::HashMap;
 
-use crate::model::{Action, Attribute, Policy, Spanned};
+use crate::model::{Action, Attribute, Change, Policy, Spanned};
 
 use super::findings::Findings;
 use super::layout::ANY_TYPE;
@@ -129,6 +130,23 @@ pub(super) struct PermissionInfo<'p> {
     pub(super) parameters: Vec<ParameterType>,
     /// The second decision it needs: parameter, permission, whether it is a new resource under the parameter's entity.
     pub(super) also: Option<(u32, u32, bool)>,
+    /// The change of facts that it stands for.
+    pub(super) change: Option<ChangeInfo>,
+}
+
+/// A change of facts, its parameters by their places.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ChangeInfo {
+    /// Which.
+    pub(super) kind: Change,
+    /// Whose bindings are changed.
+    pub(super) target: u32,
+    /// To which role.
+    pub(super) role: Option<u32>,
+    /// To which list.
+    pub(super) permissions: Option<u32>,
+    /// Whether the result must be valid.
+    pub(super) valid: bool,
 }
 
 impl<'p> Schema<'p> {

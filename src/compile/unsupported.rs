@@ -12,11 +12,6 @@ pub(super) fn refuse(policy: &Policy, facts: &Facts, findings: &mut Findings) {
     policy.seats.iter().for_each(|one| no(one.name.at, "seats"));
     facts.groups.iter().for_each(|one| no(one.name.at, "groups"));
     facts.credentials.iter().for_each(|one| no(one.name.at, "credentials"));
-    for action in policy.types.iter().flat_map(|one| &one.actions) {
-        if action.change.is_some() || action.valid_result.is_some() {
-            no(action.name.at, "actions that change who holds what");
-        }
-    }
     for Role { name, holders, requires, .. } in &policy.roles {
         if holders.iter().any(|holder| !holder.when.is_empty()) {
             no(name.at, "holders with `where`");

@@ -3,7 +3,7 @@
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
-use crate::model::Supplier;
+use crate::model::{Change, Supplier};
 
 use super::condition::Conditions;
 use super::entities::{AttributeValues, Entities};
@@ -11,13 +11,13 @@ use super::forbids::Forbids;
 use super::holdings::Holdings;
 use super::intern::{Runs, Strings, number};
 use super::layout::{
-    AlsoRecord, AttributeRecord, EntityRecord, HeaderRecord, MAGIC, NONE, NameKind, NameSlot, ParameterKind,
-    ParameterRecord, PermissionRecord, RoleRecord, SECTIONS, Section, SectionRecord, SupplierCode, TermsRecord,
-    TypeRecord, VERSION, ValueKind, also_mode, attribute_flags, entity_hash, governor_source, header_flags, name_hash,
-    parameter_flags, permission_flags, type_flags,
+    AlsoRecord, AttributeRecord, ChangeKind, ChangeRecord, EntityRecord, ExclusiveRecord, HeaderRecord, HolderRecord,
+    MAGIC, NONE, NameKind, NameSlot, ParameterKind, ParameterRecord, PermissionRecord, RoleRecord, SECTIONS, Section,
+    SectionRecord, SupplierCode, TermsRecord, TypeRecord, VERSION, ValueKind, also_mode, attribute_flags, change_flags,
+    entity_hash, governor_source, header_flags, name_hash, parameter_flags, permission_flags, type_flags,
 };
-use super::roles::Roles;
-use super::schema::{AttributeInfo, GovernorSource, Kind, ParameterType, PermissionInfo, Schema, TypeSort};
+use super::roles::{RoleInfo, Roles};
+use super::schema::{AttributeInfo, ChangeInfo, GovernorSource, Kind, ParameterType, PermissionInfo, Schema, TypeSort};
 use super::sets::PermissionSets;
 use super::slots::{Slots, fill};
 use super::values::{Literals, value};
@@ -197,6 +197,7 @@ impl Tables {
             *also += 1;
             *also - 1
         });
+        let change = info.change.map_or(NONE, |change| self.change(change));
         let (source, governor) = match info.level_governor {
             GovernorSource::Nothing => (governor_source::NOTHING, NONE),
             GovernorSource::Node(node) => (governor_source::NODE, node),
@@ -213,9 +214,30 @@ impl Tables {
             governor_source: source,
             reserved: 0.into(),
             governor: governor.into(),
+            change: change.into(),
             forbids: 0.into(),
             forbids_end: 0.into(),
         }
+    }
+
+    fn change(&mut self, change: ChangeInfo) -> u32 {
+        let kind = match change.kind {
+            Change::Grant => ChangeKind::Grant,
+            Change::Revoke => ChangeKind::Revoke,
+            Change::Replace => ChangeKind::Replace,
+            Change::Customise => ChangeKind::Customise,
+        };
+        let record = ChangeRecord {
+            kind: kind as u8,
+            flags: if change.valid { change_flags::VALID } else { 0 },
+            reserved: 0.into(),
+            target: change.target.into(),
+            role: change.role.unwrap_or(NONE).into(),
+            permissions: change.permissions.unwrap_or(NONE).into(),
+        };
+        let place = self.sections.get(Section::Changes as usize).map_or(0, Vec::len) / size_of::<ChangeRecord>();
+        self.push(Section::Changes, &record);
+        number(place)
     }
 
     /// Programs and their instructions.
@@ -228,12 +250,16 @@ impl Tables {
     pub(super) fn write_roles(&mut self, roles: &Roles<'_>) {
         let mut rules = 0;
         let mut earlier = None;
+        let mut types: Runs<u32> = Runs::default();
+        let mut holders: Runs<HolderRecord> = Runs::default();
         for (role, place) in roles.list.iter().zip(0..) {
             let end = rules + number(role.rules.len());
             if role.definer.is_some() && earlier != Some(role.name) {
                 self.name(NameKind::RoleSomewhere, 0, role.name, place);
                 earlier = Some(role.name);
             }
+            let (scopes, scopes_end) = types.intern(role.at.iter().copied().map(u32::from).collect());
+            let (holders_start, holders_end) = holders.intern(holder_records(role));
             let record = RoleRecord {
                 name: self.name(NameKind::Role, role.definer.unwrap_or(NONE), role.name, place),
                 rules: rules.into(),
@@ -242,6 +268,10 @@ impl Tables {
                 levels: role.levels.0,
                 level: role.levels.1,
                 flags: role.flags.into(),
+                scopes: scopes.into(),
+                scopes_end: scopes_end.into(),
+                holders: holders_start.into(),
+                holders_end: holders_end.into(),
             };
             self.push(Section::Roles, &record);
             self.push_bytes(Section::Rules, role.rules.as_bytes());
@@ -249,6 +279,22 @@ impl Tables {
         }
         self.push_bytes(Section::Limits, roles.limits.items.as_bytes());
         self.push_bytes(Section::Purviews, roles.purviews.as_bytes());
+        for set in &roles.exclusives {
+            let (roles, roles_end) = set.roles;
+            let (scopes, scopes_end) = types.intern(set.at.iter().copied().map(u32::from).collect());
+            let record = ExclusiveRecord {
+                name: self.strings.intern(set.name).into(),
+                roles: roles.into(),
+                roles_end: roles_end.into(),
+                scopes: scopes.into(),
+                scopes_end: scopes_end.into(),
+            };
+            self.push(Section::Exclusives, &record);
+        }
+        self.push_bytes(Section::Holders, holders.items.as_bytes());
+        for kind in types.items {
+            self.push(Section::TypeLists, &U32::new(kind));
+        }
         for role in &roles.role_lists.items {
             self.push(Section::RoleLists, &U32::new(*role));
         }
@@ -417,6 +463,13 @@ impl Tables {
         }
         Ok(body)
     }
+}
+
+fn holder_records(role: &RoleInfo<'_>) -> Vec<HolderRecord> {
+    let kinds = role.holders.iter();
+    kinds
+        .map(|kind| HolderRecord { kind: (*kind).into(), reserved: 0.into(), demands: 0.into(), demands_end: 0.into() })
+        .collect()
 }
 
 fn parameter_kind(declared: ParameterType) -> ParameterKind {

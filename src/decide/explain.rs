@@ -184,6 +184,9 @@ impl Teller<'_> {
                 self.index.entity_name(scope)?
             ),
             Outside::Elsewhere(place) => format!("`{}` lies outside of where the role is held", self.parameter(place)?),
+            Outside::Result(violation) => {
+                format!("the facts after it could not be loaded: {}", violation.words(self.index)?)
+            }
             Outside::Unnamed => "the request does not name a parameter that its purview depends on".to_owned(),
         })
     }

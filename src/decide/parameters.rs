@@ -24,7 +24,6 @@ pub(super) enum Parameter<'q> {
     Roles(&'q [Value<'q>]),
     /// A permission that exists.
     Permission,
-    #[expect(dead_code, reason = "read by the changes of facts")]
     /// Permissions, each of which exists.
     Permissions(&'q [Value<'q>]),
 }

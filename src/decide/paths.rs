@@ -9,6 +9,7 @@ use crate::model::{Because, Decision, Reason, Timestamp, Verdict};
 use super::levels::{Reach, reach};
 use super::purview::{self, Outside};
 use super::question::Question;
+use super::result;
 use super::trace::{PathSeen, Trace};
 use super::truth::Truth;
 
@@ -25,7 +26,7 @@ const OPEN: Outcome = Outcome { reason: Reason::Granted, undetermined: false, pr
 
 /// The verdict of the paths: the nearest scope's smallest rule id that opens, else the path that got furthest.
 pub(super) fn best(question: &Question<'_>, trace: &mut impl Trace) -> Result<Verdict, Corrupt> {
-    let mut search = Search { question, closed: None, open: None, second: None };
+    let mut search = Search { question, closed: None, open: None, result: None, second: None };
     let held = question.index.held_by(question.subject)?;
     for scope in question.target.scopes(question.index) {
         let (scope, record) = scope?;
@@ -49,6 +50,8 @@ struct Search<'s, 'q> {
     closed: Option<(Outcome, u32)>,
     /// The open path: its scope and role.
     open: Option<(u32, u32)>,
+    /// What became of the facts after a change, once it has been looked at.
+    result: Option<Outcome>,
     /// What the second decision said, once it has been needed.
     second: Option<Outcome>,
 }
@@ -109,6 +112,10 @@ impl Search<'_, '_> {
         {
             return Ok(Outcome { reason: Reason::OutOfPurview, outside: Some(outside), ..OPEN });
         }
+        let result = self.result()?;
+        if result.reason != Reason::Granted {
+            return Ok(result);
+        }
         if let Some(program) = optional(rule.when) {
             match question.evaluate(program)? {
                 Truth::True => {}
@@ -124,6 +131,18 @@ impl Search<'_, '_> {
             }
         }
         self.second_object()
+    }
+
+    /// The result of a change is the same for every path, and looked at once.
+    fn result(&mut self) -> Result<Outcome, Corrupt> {
+        if let Some(known) = self.result {
+            return Ok(known);
+        }
+        let violation = result::first_violation(self.question)?.map(Outside::Result);
+        let reason = if violation.is_some() { Reason::OutOfPurview } else { Reason::Granted };
+        let outcome = Outcome { reason, outside: violation, ..OPEN };
+        self.result = Some(outcome);
+        Ok(outcome)
     }
 
     /// The second decision is the same for every path, and made once.

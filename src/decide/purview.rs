@@ -12,6 +12,7 @@ use crate::index::{Corrupt, Index, optional};
 use super::parameters::{Parameter, role_of};
 use super::paths::has_ended;
 use super::question::Question;
+use super::result::Violation;
 
 /// What lies outside a purview.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(super) enum Outside {
     Elsewhere(u32),
     /// A parameter that matters is not named.
     Unnamed,
+    /// The facts after the change could not be loaded.
+    Result(Violation),
 }
 
 /// The first thing that lies outside a purview, for a role that is held on a scope.

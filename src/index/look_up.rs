@@ -1,5 +1,7 @@
 //! Names → numbers, and what belongs to a number.
 
+use std::cmp::Ordering;
+
 use crate::compile::layout::{
     ANY_TYPE, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, MembershipRecord, NONE, NameKind,
     NameSlot, PermissionRecord, RoleRecord, RuleRecord, Section, TargetedForbidRecord, TypeRecord, ValueRecord,
@@ -155,6 +157,25 @@ impl Index {
     pub(crate) fn held_by(&self, subject: u32) -> Result<Held<'_>, Corrupt> {
         let (start, end) = self.entity_and_next(subject)?;
         Ok(Held(self.records(start.bindings.get(), end.bindings.get())?))
+    }
+
+    /// The group of everybody who holds something on a scope, if anything is bound to it.
+    pub(crate) fn members_of(&self, scope: u32) -> Result<Option<u32>, Corrupt> {
+        let Some((kind, _)) = self.type_named("members_of")? else { return Ok(None) };
+        let scope = self.entity(scope)?;
+        let mut range = self.entities_of(kind)?;
+        // Its id is the scope's whole name, which is nowhere in one piece.
+        while !range.is_empty() {
+            let middle = range.start + (range.end - range.start) / 2;
+            let record: &EntityRecord = self.record(middle)?;
+            let whole = scope.kind.bytes().chain(*b"/").chain(scope.id.bytes());
+            match self.text_bytes(record.id.get())?.iter().copied().cmp(whole) {
+                Ordering::Equal => return Ok(Some(middle)),
+                Ordering::Less => range.start = middle + 1,
+                Ordering::Greater => range.end = middle,
+            }
+        }
+        Ok(None)
     }
 
     /// The groups that a subject is in.

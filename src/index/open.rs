@@ -4,11 +4,12 @@ use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
 use crate::compile::layout::{
-    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, ForbidRecord, HeaderRecord,
-    InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS, MembershipRecord, NONE, NameSlot, OperandKind,
-    OperandRecord, Operation, ParameterKind, ParameterRecord, PermissionRecord, ProgramRecord, PurviewRecord,
-    RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES, Section, SupplierCode, TargetedForbidRecord, TermsRecord,
-    TypeRecord, VERSION, ValueKind, ValueRecord, governor_source,
+    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, ChangeKind, ChangeRecord, DemandRecord,
+    EntityRecord, ExclusiveRecord, ForbidRecord, HeaderRecord, HolderRecord, InstructionRecord, LimitRecord, MAGIC,
+    MAX_PARAMETERS, MembershipRecord, NONE, NameSlot, OperandKind, OperandRecord, Operation, ParameterKind,
+    ParameterRecord, PermissionRecord, ProgramRecord, PurviewRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES,
+    Section, SupplierCode, TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind, ValueRecord,
+    governor_source,
 };
 
 use super::Index;
@@ -108,6 +109,11 @@ impl Index {
             self.is_whole::<RuleRecord>(),
             self.is_whole::<LimitRecord>(),
             self.is_whole::<PurviewRecord>(),
+            self.is_whole::<ChangeRecord>(),
+            self.is_whole::<ExclusiveRecord>(),
+            self.is_whole::<HolderRecord>(),
+            self.is_whole::<DemandRecord>(),
+            self.section(Section::TypeLists).len().is_multiple_of(4),
             self.section(Section::RoleLists).len().is_multiple_of(4),
             self.is_whole::<EntityRecord>(),
             self.is_whole::<AttributeValueRecord>(),
@@ -171,6 +177,7 @@ impl Index {
             }
             self.optional_record::<AlsoRecord>(permission.also)?;
             self.check_governor(permission)?;
+            self.check_change(permission, parameters)?;
             for forbid in
                 self.numbers(Section::GeneralForbids, permission.forbids.get(), permission.forbids_end.get())?
             {
@@ -183,6 +190,20 @@ impl Index {
             ensure(second.also.get() == NONE)?;
         }
         Ok(())
+    }
+
+    /// The parameters that a change speaks of are of fitting kinds.
+    fn check_change(&self, permission: &PermissionRecord, parameters: &[ParameterRecord]) -> Result<(), Corrupt> {
+        let Some(change) = optional(permission.change) else { return Ok(()) };
+        let change: &ChangeRecord = self.record(change)?;
+        ChangeKind::from_code(change.kind).ok_or(Corrupt)?;
+        let is = |place: U32, kind: ParameterKind| {
+            let parameter = usize::try_from(place.get()).ok().and_then(|place| parameters.get(place));
+            parameter.is_some_and(|parameter| parameter.kind == kind as u8)
+        };
+        ensure(is(change.target, ParameterKind::Entity))?;
+        ensure(change.role.get() == NONE || is(change.role, ParameterKind::Role))?;
+        ensure(change.permissions.get() == NONE || is(change.permissions, ParameterKind::Permissions))
     }
 
     fn check_governor(&self, permission: &PermissionRecord) -> Result<(), Corrupt> {
@@ -277,8 +298,24 @@ impl Index {
         }
         let lists = <[U32]>::ref_from_bytes(self.section(Section::RoleLists)).map_err(|_| Corrupt)?;
         ensure(lists.iter().all(|role| role.get() < self.count::<RoleRecord>()))?;
+        let kinds = <[U32]>::ref_from_bytes(self.section(Section::TypeLists)).map_err(|_| Corrupt)?;
+        ensure(kinds.iter().all(|kind| kind.get() < self.count::<TypeRecord>()))?;
+        for set in self.all::<ExclusiveRecord>()? {
+            self.text(set.name.get())?;
+            self.numbers(Section::RoleLists, set.roles.get(), set.roles_end.get())?;
+            self.numbers(Section::TypeLists, set.scopes.get(), set.scopes_end.get())?;
+        }
+        for holder in self.all::<HolderRecord>()? {
+            self.records::<DemandRecord>(holder.demands.get(), holder.demands_end.get())?;
+        }
+        for demand in self.all::<DemandRecord>()? {
+            self.record::<AttributeRecord>(demand.attribute.get())?;
+            self.records::<ValueRecord>(demand.values.get(), demand.values_end.get())?;
+        }
         for role in self.all::<RoleRecord>()? {
             self.text(role.name.get())?;
+            self.numbers(Section::TypeLists, role.scopes.get(), role.scopes_end.get())?;
+            self.records::<HolderRecord>(role.holders.get(), role.holders_end.get())?;
             let rules: &[RuleRecord] = self.records(role.rules.get(), role.rules_end.get())?;
             ensure(rules.is_sorted_by_key(|rule| rule.permission.get()))?;
             for rule in rules {

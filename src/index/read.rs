@@ -4,9 +4,10 @@ use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::compile::layout::{
-    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, ForbidRecord, InstructionRecord,
-    LimitRecord, MembershipRecord, NONE, NameSlot, ParameterRecord, PermissionRecord, ProgramRecord, PurviewRecord,
-    RoleRecord, RuleRecord, Section, TargetedForbidRecord, TermsRecord, TypeRecord, ValueRecord,
+    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, ChangeRecord, DemandRecord, EntityRecord,
+    ExclusiveRecord, ForbidRecord, HolderRecord, InstructionRecord, LimitRecord, MembershipRecord, NONE, NameSlot,
+    ParameterRecord, PermissionRecord, ProgramRecord, PurviewRecord, RoleRecord, RuleRecord, Section,
+    TargetedForbidRecord, TermsRecord, TypeRecord, ValueRecord,
 };
 
 use super::Index;
@@ -44,6 +45,10 @@ records! {
     RuleRecord => Rules,
     LimitRecord => Limits,
     PurviewRecord => Purviews,
+    ChangeRecord => Changes,
+    ExclusiveRecord => Exclusives,
+    HolderRecord => Holders,
+    DemandRecord => Demands,
     EntityRecord => Entities,
     AttributeValueRecord => AttributeValues,
     MembershipRecord => Memberships,

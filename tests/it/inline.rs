@@ -78,6 +78,11 @@ pub(crate) fn reason(index: &Index, line: &str, parameters: &[(&str, Value<'_>)]
 
 /// As [`reason`], with parameters written `target=@user/ana role=editor all=[a.b,c.d]`: as the command line has them.
 pub(crate) fn asked(index: &Index, line: &str, parameters: &str) -> Reason {
+    with_parameters(line, parameters, |request| decide::authorize(index, request, now())).unwrap().reason
+}
+
+/// Hands over a request with parameters as [`asked`] has them.
+pub(crate) fn with_parameters<T>(line: &str, parameters: &str, ask: impl FnOnce(&Request<'_>) -> T) -> T {
     let pairs: Vec<(&str, &str)> = parameters.split_whitespace().filter_map(|word| word.split_once('=')).collect();
     let lists: Vec<Vec<Value<'_>>> = pairs.iter().map(|(_, text)| items(text)).collect();
     let values = pairs.iter().zip(&lists).map(|((name, text), items)| {
@@ -88,7 +93,7 @@ pub(crate) fn asked(index: &Index, line: &str, parameters: &str) -> Reason {
         };
         (*name, value)
     });
-    reason(index, line, &values.collect::<Vec<_>>())
+    request(line, &values.collect::<Vec<_>>(), ask)
 }
 
 fn items(text: &str) -> Vec<Value<'_>> {

@@ -27,6 +27,8 @@ mod reference;
 #[cfg(test)]
 mod regressions;
 #[cfg(test)]
+mod result_cases;
+#[cfg(test)]
 mod studio_cases;
 #[cfg(test)]
 mod superuser_cases;

@@ -21,6 +21,14 @@ pub struct RoleRecord {
     pub level: u8,
     /// [`role_flags`].
     pub flags: U16,
+    /// First type of scope on which it is held.
+    pub scopes: U32,
+    /// Behind the last of them.
+    pub scopes_end: U32,
+    /// First sort of subjects that may hold it; none for every subject.
+    pub holders: U32,
+    /// Behind the last of them.
+    pub holders_end: U32,
 }
 
 /// Flags of a role.
@@ -29,6 +37,34 @@ pub mod role_flags {
     pub const SUPERUSER: u16 = 1;
     /// A binding to it may carry a list of its own.
     pub const CUSTOMISABLE: u16 = 2;
+    /// Groups alone carry it.
+    pub const GROUPS_ALONE: u16 = 4;
+}
+
+/// Subjects that may hold a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct HolderRecord {
+    /// Their type.
+    pub kind: U16,
+    /// Nothing.
+    pub reserved: U16,
+    /// First of the attributes that they must have, all of them.
+    pub demands: U32,
+    /// Behind the last of them.
+    pub demands_end: U32,
+}
+
+/// An attribute that the holder of a role must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct DemandRecord {
+    /// The attribute.
+    pub attribute: U32,
+    /// First literal of which it must be one.
+    pub values: U32,
+    /// Behind the last of them.
+    pub values_end: U32,
 }
 
 /// Where a role's levels come from.
@@ -59,6 +95,22 @@ pub struct RuleRecord {
     pub held_at: U16,
     /// Nothing.
     pub reserved: U16,
+}
+
+/// Roles of which a subject holds at most one on a scope.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct ExclusiveRecord {
+    /// Its name.
+    pub name: U32,
+    /// First role.
+    pub roles: U32,
+    /// Behind the last role.
+    pub roles_end: U32,
+    /// First type of scope on which it counts.
+    pub scopes: U32,
+    /// Behind the last of them.
+    pub scopes_end: U32,
 }
 
 /// What the parameters of a rule's action may name.

@@ -127,6 +127,8 @@ pub struct PermissionRecord {
     pub reserved: U16,
     /// The governor, or the attribute that names it.
     pub governor: U32,
+    /// The change of facts that it stands for, or [`super::NONE`].
+    pub change: U32,
     /// First of the forbids that bind everybody everywhere.
     pub forbids: U32,
     /// Behind the last of them.
@@ -192,6 +194,51 @@ impl ParameterKind {
 pub mod parameter_flags {
     /// The request may leave it out.
     pub const OPTIONAL: u8 = 1;
+}
+
+/// A change of who holds what.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct ChangeRecord {
+    /// [`ChangeKind`].
+    pub kind: u8,
+    /// [`change_flags`].
+    pub flags: u8,
+    /// Nothing.
+    pub reserved: U16,
+    /// Which parameter names the target, from 0.
+    pub target: U32,
+    /// Which parameter names the role, or [`super::NONE`].
+    pub role: U32,
+    /// Which parameter lists the permissions, or [`super::NONE`].
+    pub permissions: U32,
+}
+
+/// Which change: [`crate::model::Change`] as a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ChangeKind {
+    /// The target gets the role.
+    Grant,
+    /// The target loses the role, or every role.
+    Revoke,
+    /// The role takes the place of everything that the target holds.
+    Replace,
+    /// The target's one role is narrowed to a list of its permissions.
+    Customise,
+}
+
+impl ChangeKind {
+    /// The kind of a byte.
+    pub fn from_code(code: u8) -> Option<Self> {
+        [Self::Grant, Self::Revoke, Self::Replace, Self::Customise].into_iter().find(|kind| *kind as u8 == code)
+    }
+}
+
+/// Flags of a change.
+pub mod change_flags {
+    /// The facts after it must satisfy what loading demands of them.
+    pub const VALID: u8 = 1;
 }
 
 /// A second decision.

@@ -7,6 +7,7 @@ use crate::compile::layout::{MAX_PARAMETERS, SUBJECT_TYPES};
 use crate::model::{Action, AlsoTarget, Policy, Spanned, ValueType};
 
 use super::attributes::reference;
+use super::changes;
 use super::{ParameterType, PermissionInfo, Schema, TypeSort};
 
 /// Numbers every action of every type.
@@ -37,6 +38,7 @@ pub(super) fn resolve<'p>(policy: &'p Policy, schema: &mut Schema<'p>, findings:
     schema.permissions = list;
     unused_operations(policy, schema, findings);
     second_decisions(schema, findings);
+    changes::resolve(schema, findings);
 }
 
 /// Numbers the operations and says which one each action name belongs to.
@@ -93,6 +95,7 @@ fn one<'p>(
         level: 0,
         level_governor: super::GovernorSource::Nothing,
         also: None,
+        change: None,
     }
 }
 
