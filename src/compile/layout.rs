@@ -7,6 +7,7 @@
 //! `[start, end)`.
 
 mod conditions;
+mod credentials;
 mod entities;
 mod grants;
 mod values;
@@ -16,6 +17,7 @@ use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 pub use conditions::*;
+pub use credentials::*;
 pub use entities::*;
 pub use grants::*;
 pub use values::*;
@@ -24,7 +26,7 @@ pub use vocabulary::*;
 /// The first bytes of a compiled body.
 pub const MAGIC: [u8; 8] = *b"SIDEGATE";
 /// The layout's version: any change of meaning raises it.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// "No such thing" where a reference may be absent.
 pub const NONE: u32 = u32::MAX;
 /// "Any type" where a type may be left open; also the owner of context keys.
@@ -107,7 +109,17 @@ pub enum Section {
     Exclusives,
     /// [`HolderRecord`]s; equal lists are stored once.
     Holders,
-    /// [`DemandRecord`]s; equal lists are stored once.
+    /// [`HolderValueRecord`]s; equal lists are stored once.
+    HolderValues,
+    /// [`CredentialRecord`]s by entity.
+    Credentials,
+    /// [`U32`]s: what credentials are limited to, scopes and resources.
+    CredentialLists,
+    /// [`CredentialScopeRecord`]s by type, then name.
+    CredentialScopes,
+    /// [`ScopeRequirementRecord`]s by scope.
+    ScopeRequirements,
+    /// [`DemandRecord`]s by type, then context key.
     Demands,
 }
 

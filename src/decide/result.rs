@@ -9,8 +9,8 @@ mod words;
 use std::ops::ControlFlow;
 
 use crate::compile::layout::{
-    ANY_TYPE, ChangeKind, ChangeRecord, DemandRecord, EntityRecord, ExclusiveRecord, HolderRecord, PermissionRecord,
-    RoleRecord, Section, ValueRecord, change_flags, role_flags,
+    ANY_TYPE, ChangeKind, ChangeRecord, EntityRecord, ExclusiveRecord, HolderRecord, HolderValueRecord,
+    PermissionRecord, RoleRecord, Section, ValueRecord, change_flags, role_flags,
 };
 use crate::index::{Corrupt, Index, optional};
 use crate::model::{Malformed, Request, Timestamp, Verdict};
@@ -199,7 +199,7 @@ fn fits(index: &Index, role: &RoleRecord, subject: u32) -> Result<bool, Corrupt>
     let record: &EntityRecord = index.record(subject)?;
     for holder in holders.iter().filter(|holder| holder.kind == record.kind) {
         let mut all = true;
-        for demand in index.records::<DemandRecord>(holder.demands.get(), holder.demands_end.get())? {
+        for demand in index.records::<HolderValueRecord>(holder.demands.get(), holder.demands_end.get())? {
             all &= has_one_of(index, subject, demand)?;
         }
         if all {
@@ -210,7 +210,7 @@ fn fits(index: &Index, role: &RoleRecord, subject: u32) -> Result<bool, Corrupt>
 }
 
 /// Whether what the snapshot knows of an attribute is one of the values that are demanded.
-fn has_one_of(index: &Index, subject: u32, demand: &DemandRecord) -> Result<bool, Corrupt> {
+fn has_one_of(index: &Index, subject: u32, demand: &HolderValueRecord) -> Result<bool, Corrupt> {
     let attribute = demand.attribute.get();
     let values: &[ValueRecord] = index.records(demand.values.get(), demand.values_end.get())?;
     let known = match index.stored(subject, attribute)? {

@@ -4,13 +4,15 @@ use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
 use crate::compile::layout::{
-    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, ChangeKind, ChangeRecord, DemandRecord,
-    EntityRecord, ExclusiveRecord, ForbidRecord, HeaderRecord, HolderRecord, InstructionRecord, LimitRecord, MAGIC,
-    MAX_PARAMETERS, MembershipRecord, NONE, NameSlot, OperandKind, OperandRecord, Operation, ParameterKind,
-    ParameterRecord, PermissionRecord, ProgramRecord, PurviewRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES,
-    Section, SupplierCode, TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind, ValueRecord,
-    governor_source,
+    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, ChangeKind, ChangeRecord, CredentialRecord,
+    CredentialScopeRecord, DemandRecord, EntityRecord, ExclusiveRecord, ForbidRecord, HeaderRecord, HolderRecord,
+    HolderValueRecord, InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS, MembershipRecord, NONE, NameSlot,
+    OperandKind, OperandRecord, Operation, ParameterKind, ParameterRecord, PermissionRecord, ProgramRecord,
+    PurviewRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES, ScopeRequirementRecord, Section, SupplierCode,
+    TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind, ValueRecord, governor_source,
 };
+
+mod credentials;
 
 use super::Index;
 use super::read::{Corrupt, Record, optional};
@@ -76,7 +78,7 @@ impl Index {
 
     fn validate(&self) -> Result<(), OpenError> {
         self.check_sizes()?;
-        let checks: [(&'static str, Check); 9] = [
+        let checks: [(&'static str, Check); 10] = [
             ("levels", Self::check_levels),
             ("names", Self::check_names),
             ("types", Self::check_types),
@@ -86,6 +88,7 @@ impl Index {
             ("roles", Self::check_roles),
             ("entities", Self::check_entities),
             ("forbids", Self::check_forbids),
+            ("credentials", Self::check_credentials),
         ];
         for (what, check) in checks {
             check(self).map_err(|Corrupt| OpenError::Damaged { what })?;
@@ -112,7 +115,7 @@ impl Index {
             self.is_whole::<ChangeRecord>(),
             self.is_whole::<ExclusiveRecord>(),
             self.is_whole::<HolderRecord>(),
-            self.is_whole::<DemandRecord>(),
+            self.is_whole::<HolderValueRecord>(),
             self.section(Section::TypeLists).len().is_multiple_of(4),
             self.section(Section::RoleLists).len().is_multiple_of(4),
             self.is_whole::<EntityRecord>(),
@@ -122,6 +125,11 @@ impl Index {
             self.is_whole::<TermsRecord>(),
             self.is_whole::<ForbidRecord>(),
             self.is_whole::<TargetedForbidRecord>(),
+            self.is_whole::<CredentialRecord>(),
+            self.is_whole::<CredentialScopeRecord>(),
+            self.is_whole::<ScopeRequirementRecord>(),
+            self.is_whole::<DemandRecord>(),
+            self.section(Section::CredentialLists).len().is_multiple_of(4),
             self.section(Section::Parents).len().is_multiple_of(4),
             self.section(Section::EntitySlots).len().is_multiple_of(4),
             self.section(Section::GeneralForbids).len().is_multiple_of(4),
@@ -280,9 +288,11 @@ impl Index {
         let number = operand.number.get();
         match OperandKind::from_code(operand.kind).ok_or(Corrupt)? {
             OperandKind::Literal => self.record::<ValueRecord>(number).map(drop),
-            OperandKind::Resource | OperandKind::Ancestor | OperandKind::Subject | OperandKind::Context => {
-                self.record::<AttributeRecord>(number).map(drop)
-            }
+            OperandKind::Resource
+            | OperandKind::Ancestor
+            | OperandKind::Subject
+            | OperandKind::Credential
+            | OperandKind::Context => self.record::<AttributeRecord>(number).map(drop),
             OperandKind::Parameter => ensure(usize::try_from(number).is_ok_and(|number| number < MAX_PARAMETERS)),
             OperandKind::Nothing
             | OperandKind::SubjectItself
@@ -306,9 +316,9 @@ impl Index {
             self.numbers(Section::TypeLists, set.scopes.get(), set.scopes_end.get())?;
         }
         for holder in self.all::<HolderRecord>()? {
-            self.records::<DemandRecord>(holder.demands.get(), holder.demands_end.get())?;
+            self.records::<HolderValueRecord>(holder.demands.get(), holder.demands_end.get())?;
         }
-        for demand in self.all::<DemandRecord>()? {
+        for demand in self.all::<HolderValueRecord>()? {
             self.record::<AttributeRecord>(demand.attribute.get())?;
             self.records::<ValueRecord>(demand.values.get(), demand.values_end.get())?;
         }

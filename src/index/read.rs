@@ -4,10 +4,11 @@ use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::compile::layout::{
-    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, ChangeRecord, DemandRecord, EntityRecord,
-    ExclusiveRecord, ForbidRecord, HolderRecord, InstructionRecord, LimitRecord, MembershipRecord, NONE, NameSlot,
-    ParameterRecord, PermissionRecord, ProgramRecord, PurviewRecord, RoleRecord, RuleRecord, Section,
-    TargetedForbidRecord, TermsRecord, TypeRecord, ValueRecord,
+    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, ChangeRecord, CredentialRecord,
+    CredentialScopeRecord, DemandRecord, EntityRecord, ExclusiveRecord, ForbidRecord, HolderRecord, HolderValueRecord,
+    InstructionRecord, LimitRecord, MembershipRecord, NONE, NameSlot, ParameterRecord, PermissionRecord, ProgramRecord,
+    PurviewRecord, RoleRecord, RuleRecord, ScopeRequirementRecord, Section, TargetedForbidRecord, TermsRecord,
+    TypeRecord, ValueRecord,
 };
 
 use super::Index;
@@ -48,7 +49,7 @@ records! {
     ChangeRecord => Changes,
     ExclusiveRecord => Exclusives,
     HolderRecord => Holders,
-    DemandRecord => Demands,
+    HolderValueRecord => HolderValues,
     EntityRecord => Entities,
     AttributeValueRecord => AttributeValues,
     MembershipRecord => Memberships,
@@ -56,6 +57,10 @@ records! {
     TermsRecord => Terms,
     ForbidRecord => Forbids,
     TargetedForbidRecord => TargetedForbids,
+    CredentialRecord => Credentials,
+    CredentialScopeRecord => CredentialScopes,
+    ScopeRequirementRecord => ScopeRequirements,
+    DemandRecord => Demands,
 }
 
 impl Index {

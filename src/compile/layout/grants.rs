@@ -58,7 +58,7 @@ pub struct HolderRecord {
 /// An attribute that the holder of a role must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub struct DemandRecord {
+pub struct HolderValueRecord {
     /// The attribute.
     pub attribute: U32,
     /// First literal of which it must be one.
