@@ -115,7 +115,7 @@ fn principals(body: &Value, role_name: &dyn Fn(&Value) -> Value) -> (Map<String,
         bindings.extend(held(id, body, role_name));
         let mut subject = rename(body, ENTITY);
         if let Some(subject) = subject.as_object_mut() {
-            HELD.iter().for_each(|key| drop(subject.remove(*key)));
+            subject.retain(|key, _| !HELD.contains(&key.as_str()));
             if let Some(kind) = subject.remove("type") {
                 let attributes = subject.entry("attributes").or_insert_with(|| json!({}));
                 attributes["kind"] = kind;
