@@ -14,7 +14,9 @@ pub mod layout;
 mod limits;
 mod roles;
 mod schema;
+mod sets;
 mod slots;
+mod superuser;
 mod templates;
 mod unsupported;
 mod values;
@@ -29,6 +31,7 @@ use forbids::Forbids;
 use holdings::Holdings;
 use roles::Roles;
 use schema::Schema;
+use sets::PermissionSets;
 use values::Literals;
 use write::Tables;
 
@@ -65,12 +68,14 @@ pub fn compile(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     };
     let roles = Roles::resolve(policy, facts, &mut lowering, &mut conditions, &mut findings);
     let forbids = Forbids::resolve(policy, facts, &mut lowering, &mut conditions, &mut findings);
-    let holdings = Holdings::resolve(&schema, &entities, &roles, policy, facts, &mut findings);
+    let mut sets = PermissionSets::new(schema.permissions.len());
+    let holdings = Holdings::resolve(&schema, &entities, &roles, policy, facts, &mut sets, &mut findings);
     let warnings = findings.finish()?;
     tables.write_schema(&schema, &literals, &defaults, policy.strict_properties);
     tables.write_conditions(&conditions);
     tables.write_roles(&roles);
-    tables.write_forbids(&forbids, schema.permissions.len());
+    tables.write_forbids(&forbids, schema.permissions.len(), &mut sets);
+    tables.write_sets(&sets);
     tables.write_entities(&entities, &attributes, &holdings, &forbids.terms);
     match tables.finish() {
         Ok(bytes) => Ok(Compiled { bytes, warnings }),

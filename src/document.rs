@@ -25,7 +25,8 @@ mod vocabulary;
 mod yaml;
 
 use crate::compile::compile;
-use crate::index::Index;
+use crate::index::file::Publication;
+use crate::index::{self, Index};
 use crate::model::{Diagnostic, Facts, Policy, Position, SourceId};
 use decode::Decode;
 use file::FileDoc;
@@ -49,19 +50,29 @@ pub struct Source {
     pub bytes: Vec<u8>,
 }
 
+impl Source {
+    /// Whether it is read as JSON Lines.
+    pub fn is_lines(&self) -> bool {
+        report::is_lines(&self.name)
+    }
+}
+
 /// A policy and facts that passed everything.
 #[derive(Debug)]
 pub struct Built {
     /// The index.
     pub index: Index,
-    /// The declared sequence, 0 for none.
-    pub sequence: u64,
+    /// What the source says about itself: text can declare a sequence, a compiled file more.
+    pub publication: Publication,
     /// Findings that do not stop the snapshot.
     pub warnings: Report,
 }
 
 /// Parses, compiles and opens: all errors together, or an index.
 pub fn build(sources: Vec<Source>) -> Result<Built, Report> {
+    if sources.iter().any(|source| index::file::is_compiled(&source.bytes)) {
+        return open_compiled(sources);
+    }
     let built = read_all(&sources).and_then(|(policy, facts)| {
         let compiled = compile(&policy, &facts)?;
         let broken =
@@ -70,8 +81,26 @@ pub fn build(sources: Vec<Source>) -> Result<Built, Report> {
         Ok((index, facts.sequence.map_or(0, |sequence| sequence.value), compiled.warnings))
     });
     match built {
-        Ok((index, sequence, warnings)) => Ok(Built { index, sequence, warnings: Report::new(warnings, sources) }),
+        Ok((index, sequence, warnings)) => {
+            let publication = Publication { sequence, ..Publication::default() };
+            Ok(Built { index, publication, warnings: Report::new(warnings, sources) })
+        }
         Err(diagnostics) => Err(Report::new(diagnostics, sources)),
+    }
+}
+
+/// Opens a compiled file, which is a snapshot by itself.
+fn open_compiled(mut sources: Vec<Source>) -> Result<Built, Report> {
+    let refuse = |problem: String, sources: Vec<Source>| {
+        Err(Report::new(vec![Diagnostic::error(yaml::whole(SourceId(0)), problem)], sources))
+    };
+    if sources.len() > 1 {
+        return refuse("a compiled snapshot stands alone, without other files".to_owned(), sources);
+    }
+    let bytes = sources.first_mut().map(|source| std::mem::take(&mut source.bytes)).unwrap_or_default();
+    match index::file::open(bytes) {
+        Ok((publication, index)) => Ok(Built { index, publication, warnings: Report::default() }),
+        Err(problem) => refuse(problem.to_string(), sources),
     }
 }
 
@@ -117,7 +146,7 @@ fn read_with(
 
 /// Reads one source; `None` where part of it could not be read, which is then reported.
 fn read(source: &Source, id: SourceId, gathered: &mut Gathered, sink: &mut Sink<'_>) -> Option<()> {
-    let is_lines = report::is_lines(&source.name);
+    let is_lines = source.is_lines();
     let most = if is_lines { MAX_LINES_BYTES } else { MAX_YAML_BYTES };
     if u64::try_from(source.bytes.len()).is_ok_and(|bytes| bytes > most) {
         let message = format!("the file has {} bytes, more than the {most} allowed", source.bytes.len());

@@ -6,6 +6,8 @@
 mod chain;
 mod keeper;
 mod load;
+mod memory;
+mod mounts;
 mod read;
 mod reload;
 mod retire;

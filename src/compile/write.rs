@@ -18,6 +18,7 @@ use super::layout::{
 };
 use super::roles::Roles;
 use super::schema::{AttributeInfo, GovernorSource, Kind, PermissionInfo, Schema, TypeSort};
+use super::sets::PermissionSets;
 use super::slots::{Slots, fill};
 use super::values::{Literals, value};
 
@@ -234,7 +235,7 @@ impl Tables {
                 definer: role.definer.unwrap_or(NONE).into(),
                 levels: role.levels.0,
                 level: role.levels.1,
-                reserved: 0.into(),
+                flags: role.flags.into(),
             };
             self.push(Section::Roles, &record);
             self.push_bytes(Section::Rules, role.rules.as_bytes());
@@ -244,21 +245,12 @@ impl Tables {
     }
 
     /// Forbids, the sets of permissions that they take, and where to look for them.
-    pub(super) fn write_forbids(&mut self, forbids: &Forbids, permissions: usize) {
-        let mut sets: Runs<u8> = Runs::default();
-        let width = number(permissions.div_ceil(8).max(1));
+    pub(super) fn write_forbids(&mut self, forbids: &Forbids, permissions: usize, sets: &mut PermissionSets) {
         for info in &forbids.list {
-            let mut bitmap = vec![0_u8; permissions.div_ceil(8).max(1)];
-            for permission in &info.permissions {
-                if let Some(byte) = usize::try_from(permission / 8).ok().and_then(|at| bitmap.get_mut(at)) {
-                    *byte |= 1 << (permission % 8);
-                }
-            }
-            let set = sets.intern(bitmap).0 / width;
+            let set = sets.intern(&info.permissions);
             let id = self.strings.intern(&info.id);
             self.push(Section::Forbids, &Forbids::record(info, id, set));
         }
-        self.push_bytes(Section::PermissionSets, &sets.items);
         self.push_bytes(Section::TargetedForbids, forbids.targeted().as_bytes());
         let mut listed: u32 = 0;
         for permission in 0..number(permissions) {
@@ -269,6 +261,11 @@ impl Tables {
             }
             self.patch_permission(permission, first, listed);
         }
+    }
+
+    /// The sets of permissions that everything else refers to.
+    pub(super) fn write_sets(&mut self, sets: &PermissionSets) {
+        self.push_bytes(Section::PermissionSets, sets.bytes());
     }
 
     /// Where a permission's general forbids stand.

@@ -14,6 +14,7 @@ use std::{
 use super::{
     chain::{Chain, Fingerprint},
     load::Builder,
+    mounts,
     reload::{Outcome, Reloader},
     store::Store,
     watch::{Alarm, Watcher},
@@ -155,6 +156,7 @@ impl Worker {
         if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
             tracing::debug!(%error, "the build thread runs at normal priority");
         }
+        mounts::warn_about(&self.source);
         let mut seen = self.look_and_reload(false, None);
         let mut read = Instant::now();
         loop {

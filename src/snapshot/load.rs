@@ -67,6 +67,17 @@ pub enum LoadError {
         /// What the source declares.
         declared: u64,
     },
+    /// The build might not fit into the memory that is left.
+    #[error(
+        "building this source may take {needed} bytes, and the control group leaves {left}; raise its memory limit, or \
+         ship facts as JSON Lines"
+    )]
+    NoMemory {
+        /// What the build may take at its peak.
+        needed: u64,
+        /// What is left.
+        left: u64,
+    },
     /// Too many retired snapshots are still in use.
     #[error("two retired snapshots are still in use; the source is read again shortly")]
     Crowded,
@@ -104,6 +115,7 @@ impl Failure {
             LoadError::Read(_)
             | LoadError::OldSequence { .. }
             | LoadError::SameSequence { .. }
+            | LoadError::NoMemory { .. }
             | LoadError::Crowded
             | LoadError::Panicked(_) => {
                 Self { at, summary: rendered.clone(), errors: vec![rendered.clone()], rendered }
@@ -130,9 +142,9 @@ pub fn load(path: &Path, max_bytes: u64, builder: &Builder) -> Result<Snapshot, 
 pub(super) fn build(sources: Vec<Source>, path: &Path, builder: &Builder) -> Result<Snapshot, LoadError> {
     let built = catch_unwind(AssertUnwindSafe(|| builder(sources)))
         .map_err(|panic| LoadError::Panicked(panic_message(panic.as_ref())))?;
-    let Built { index, sequence, warnings } = built.map_err(LoadError::Rejected)?;
+    let Built { index, publication, warnings } = built.map_err(LoadError::Rejected)?;
     Ok(Snapshot {
-        sequence,
+        sequence: publication.sequence,
         digest: blake3::Hash::from_bytes(index.digest()).to_hex().to_string(),
         generation: 0,
         source: path.to_owned(),

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     load::{Builder, Failure, LoadError, Snapshot, build},
+    memory::{ControlGroup, TooLittle},
     read::read,
     retire::Retired,
     store::Store,
@@ -53,6 +54,7 @@ pub(super) struct Reloader {
     builder: Builder,
     store: Arc<Store>,
     retired: Retired,
+    memory: ControlGroup,
     /// The bytes that were tried last and what came of them: equal bytes are not built twice.
     tried: Option<blake3::Hash>,
     /// The highest sequence that was live, with its content.
@@ -61,7 +63,16 @@ pub(super) struct Reloader {
 
 impl Reloader {
     pub(super) fn new(source: PathBuf, max_bytes: u64, builder: Builder, store: Arc<Store>) -> Self {
-        Self { source, max_bytes, builder, store, retired: Retired::default(), tried: None, mark: None }
+        Self {
+            source,
+            max_bytes,
+            builder,
+            store,
+            retired: Retired::default(),
+            memory: ControlGroup::default(),
+            tried: None,
+            mark: None,
+        }
     }
 
     /// Frees what can be freed; whether anything still waits.
@@ -83,7 +94,7 @@ impl Reloader {
             Err(error) => {
                 let failure = Arc::new(Failure::new(&error, SystemTime::now()));
                 // A source that stays unreadable is tried again often, and said once.
-                let again = matches!(error, LoadError::Read(_) | LoadError::Crowded)
+                let again = matches!(error, LoadError::Read(_) | LoadError::NoMemory { .. } | LoadError::Crowded)
                     && self.store.status().failure.is_some_and(|earlier| earlier.rendered == failure.rendered);
                 self.store.refuse(Arc::clone(&failure));
                 (force || !again).then_some(Outcome::Rejected(failure))
@@ -107,6 +118,11 @@ impl Reloader {
         if !self.retired.make_room(PATIENCE) {
             self.tried = None;
             return Err(LoadError::Crowded);
+        }
+        // Tried again when there is more: the limit, or what others take of it, may change.
+        if let Err(TooLittle { needed, left }) = self.memory.check(&sources) {
+            self.tried = None;
+            return Err(LoadError::NoMemory { needed, left });
         }
         self.tried = Some(hash);
         let snapshot = build(sources, &self.source, &self.builder)?;
@@ -167,7 +183,7 @@ fn hash_sources(sources: &[Source]) -> blake3::Hash {
 mod tests {
     use std::{fs, sync::Arc};
 
-    use super::{super::testing, Outcome, Reloader, Store};
+    use super::{super::testing, ControlGroup, Outcome, Reloader, Store};
 
     struct Bench {
         directory: tempfile::TempDir,
@@ -209,6 +225,23 @@ mod tests {
         }
         assert!(matches!(bench.write("a"), Some(Outcome::Unchanged)), "mended");
         assert!(bench.store.status().failure.is_none());
+    }
+
+    #[test]
+    fn a_build_that_may_not_fit_is_refused_until_it_may() {
+        let mut bench = Bench::new();
+        assert!(matches!(bench.write("a"), Some(Outcome::Applied(_))));
+        fs::write(bench.directory.path().join("memory.max"), "110").unwrap();
+        fs::write(bench.directory.path().join("memory.current"), "100").unwrap();
+        fs::write(bench.directory.path().join("membership"), "0::/").unwrap();
+        let mount = bench.directory.path().to_owned();
+        bench.reloader.memory = ControlGroup { membership: mount.join("membership"), mount };
+        let Some(Outcome::Rejected(failure)) = bench.write("b") else { panic!("must be refused") };
+        assert!(failure.summary.contains("20 bytes") && failure.summary.contains("leaves 10"), "{}", failure.summary);
+        assert_eq!(bench.live(), (1, 0));
+        assert!(bench.reloader.reload(false).is_none(), "said once");
+        fs::write(bench.directory.path().join("memory.max"), "max").unwrap();
+        assert!(matches!(bench.reloader.reload(false), Some(Outcome::Applied(_))), "without a change of the source");
     }
 
     #[test]

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod compiled;
+#[cfg(test)]
 mod configuration;
 #[cfg(test)]
 mod garbage;

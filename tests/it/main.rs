@@ -5,11 +5,15 @@
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod inline;
+#[cfg(test)]
 mod level_cases;
 #[cfg(test)]
 mod load_errors;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod pin_cases;
 #[cfg(test)]
 mod print;
 #[cfg(test)]
@@ -20,6 +24,8 @@ mod reference;
 mod regressions;
 #[cfg(test)]
 mod studio_cases;
+#[cfg(test)]
+mod superuser_cases;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
