@@ -28,6 +28,11 @@ impl Pack {
         Self { directory: directory.to_owned(), policy: read_yaml(&directory.join("policy.yaml")) }
     }
 
+    /// One that is nothing but a policy.
+    pub(crate) fn of(policy: Value) -> Self {
+        Self { directory: PathBuf::new(), policy }
+    }
+
     /// The parameters that the actions of a type declare, with the types that are written for them.
     pub(crate) fn parameters(&self, kind: &str, action: Option<&str>) -> BTreeMap<&str, &str> {
         let body = &self.policy["types"][kind];

@@ -41,7 +41,9 @@ pub(crate) fn facts(fixture: &Value, pack: &Pack) -> FactsText {
 /// A role's name as a policy's own: one that the fixture defines is a role of the template.
 pub(crate) fn role_name(role: &Value, fixture: &Value, versioned: Option<&Versioned<'_>>) -> Value {
     match (role.as_str(), versioned) {
-        (Some(name), Some(template)) if fixture["roles"].get(name).is_some() => json!(format!("{}/{name}", template.name)),
+        (Some(name), Some(template)) if fixture["roles"].get(name).is_some() => {
+            json!(format!("{}/{name}", template.name))
+        }
         _ => role.clone(),
     }
 }
@@ -230,4 +232,41 @@ fn kind_of(entity: &str) -> &str {
 
 fn object(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
+}
+
+#[test]
+fn what_hangs_on_a_principal_becomes_bindings() {
+    let policy = json!({"role_templates": {"built": {"defined_at": "root", "at": "account", "versioned": true}}});
+    let fixture = json!({
+        "roles": {"maker": {"current": 2, "versions": {"2": ["flow.read", "invite"]}}},
+        "resources": {"root/r": {}, "account/a": {"parent": "root/r"}},
+        "api_keys": {"key/k": {"generated_by": "user/u", "scope": "x"}},
+        "principals": {"user/u": {
+            "type": "person",
+            "roles": {"account/a": ["maker", "other"]},
+            "grants": {"flow/f": "editor"},
+            "customised": {"account/a": {"base_version": 2, "permissions": ["flow.read", "invite"]}, "account/b": {"permissions": []}},
+        }},
+    });
+    let text = facts(&fixture, &Pack::of(policy));
+    let yaml: Value = serde_json::from_str(&text.yaml).unwrap();
+    let list = json!({"version": 2, "permissions": ["flow.read", "account.invite"]});
+    let wanted = json!({
+        "sidegate": 1,
+        "subjects": {"user/u": {"attributes": {"kind": "person"}}},
+        "resources": {"root/r": {}, "account/a": {"parent": "root/r"}},
+        "credentials": {"key/k": {"owner": "user/u", "scopes": "x"}},
+        "defined_roles": {"root/r": {"built/maker": {
+            "current": 2,
+            "versions": {"2": {"flow": {"actions": ["read"]}, "account": {"actions": ["invite"]}}},
+        }}},
+        "bindings": [
+            {"subject": "user/u", "role": "built/maker", "at": "account/a", "customised": list},
+            {"subject": "user/u", "role": "other", "at": "account/a", "customised": list},
+            {"subject": "user/u", "role": "editor", "at": "flow/f"},
+            {"subject": "user/u", "at": "account/b", "customised": {"permissions": []}},
+        ],
+    });
+    assert_eq!(yaml, wanted);
+    assert_eq!(text.json_lines.lines().count(), 9);
 }

@@ -60,7 +60,9 @@ impl Vocabulary<'_> {
         match (written_type, value) {
             ("role", _) => role_name(value, self.facts, self.pack.versioned().as_ref()),
             ("permission", _) => permission(value, kind),
-            ("list(role)", Value::Array(items)) => items.iter().map(|item| self.parameter(item, "role", kind)).collect(),
+            ("list(role)", Value::Array(items)) => {
+                items.iter().map(|item| self.parameter(item, "role", kind)).collect()
+            }
             ("list(permission)", Value::Array(items)) => items.iter().map(|item| permission(item, kind)).collect(),
             _ => value.clone(),
         }
