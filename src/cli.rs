@@ -12,6 +12,7 @@ mod output;
 mod question;
 mod serve;
 mod snapshot;
+mod test;
 mod validate;
 mod value;
 mod wire;
@@ -66,6 +67,8 @@ enum Command {
     Explain(check::CheckArguments),
     /// Check a policy and its facts: exit 65 if anything is wrong
     Validate(validate::ValidateArguments),
+    /// Run the tests beside a policy: exit 1 if one fails, 65 if there are none
+    Test(test::TestArguments),
     /// Compile a policy and its facts to the one file that machines ship
     Compile(compile::CompileArguments),
     /// Show what is in a compiled file
@@ -90,6 +93,7 @@ pub fn run() -> Exit {
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => check::explain(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
         Command::Compile(arguments) => compile::compile(&arguments),
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::List(arguments) => list::list(&arguments),

@@ -1,15 +1,13 @@
 //! `sidegate compile`: a policy and its facts as the one file that machines ship.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use crate::index::Index;
-use crate::index::file::{Publication, header};
+use crate::index::file::Publication;
 use crate::model::Timestamp;
+use crate::snapshot::write_compiled;
 
 use super::Exit;
 use super::output::{fail, note, say};
@@ -48,38 +46,13 @@ pub(super) fn compile(arguments: &CompileArguments) -> Exit {
         issued_at: arguments.issued_at.or(built.publication.issued_at),
         max_age: arguments.max_age.or(built.publication.max_age),
     };
-    let head = header(&publication, &built.index);
-    match write(&arguments.output, &head, &built.index) {
-        Ok(()) => {
-            let bytes = head.len() + built.index.bytes().len();
+    match write_compiled(&arguments.output, &publication, &built.index) {
+        Ok(bytes) => {
             say(&format!("{}: {bytes} bytes, sequence {}", arguments.output.display(), publication.sequence));
             say(&format!("digest {}", hex(built.index.digest())));
             Exit::Yes
         }
         Err(problem) => fail(Exit::Runtime, &format!("cannot write `{}`: {problem}", arguments.output.display())),
-    }
-}
-
-/// Written beside its place, brought to the disk and renamed: a daemon that watches never sees half of it.
-fn write(path: &Path, head: &[u8], index: &Index) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".sidegate-").tempfile_in(directory)?;
-    file.write_all(head)?;
-    file.write_all(index.bytes())?;
-    // A temporary file is its owner's alone; who may read a snapshot is decided as for any other file.
-    file.as_file().set_permissions(permissions(path)?)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    File::open(directory)?.sync_all()
-}
-
-/// Those of the file that is replaced, or `rw-r--r--`.
-fn permissions(path: &Path) -> io::Result<fs::Permissions> {
-    use std::os::unix::fs::PermissionsExt;
-    match fs::metadata(path) {
-        Ok(metadata) => Ok(metadata.permissions()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(fs::Permissions::from_mode(0o644)),
-        Err(error) => Err(error),
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
 
 use super::{
     chain::{Chain, Fingerprint},
+    last_good::LastGood,
     load::Builder,
     mounts,
     reload::{Outcome, Reloader},
@@ -43,6 +44,8 @@ pub struct KeeperOptions {
     pub reread: Duration,
     /// Whether to ask the kernel for events; without, polling alone.
     pub events: bool,
+    /// Where a copy of the newest good snapshot is kept, if anywhere.
+    pub state: Option<PathBuf>,
 }
 
 impl KeeperOptions {
@@ -55,6 +58,7 @@ impl KeeperOptions {
             poll: Duration::from_secs(2),
             reread: Duration::from_secs(60),
             events: true,
+            state: None,
         }
     }
 }
@@ -107,7 +111,8 @@ impl Keeper {
             move || drop(wake.send(Wake::Changed))
         });
         let watcher = Watcher::new(alarm.clone(), options.events);
-        let reloader = Reloader::new(options.source.clone(), options.max_bytes, builder, store);
+        let last_good = LastGood::new(options.state.as_deref(), &source);
+        let reloader = Reloader::new(options.source.clone(), options.max_bytes, builder, store, last_good);
         let worker = Worker { source, options, woken, alarm, watcher, reloader, on_outcome };
         let thread = thread::Builder::new().name("sidegate-build".to_owned()).spawn(move || worker.run())?;
         Ok(KeeperHandle { wake, thread })

@@ -5,13 +5,14 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use super::read::{ReadError, read};
 use crate::{
     document::{self, Built, Report, Source},
     index::{Counts, Index},
+    model::Timestamp,
 };
 
 /// The way from sources to an index. Injected, so that the life of a snapshot can be tested without a language.
@@ -29,6 +30,10 @@ pub struct Snapshot {
     pub index: Index,
     /// The sequence that the source declares; 0 where it declares none.
     pub sequence: u64,
+    /// When its publisher issued it, where that is said.
+    pub issued_at: Option<Timestamp>,
+    /// How long after that it may be relied on, where that is said.
+    pub max_age: Option<Duration>,
     /// BLAKE3 of the compiled index, in lower-case hexadecimal.
     pub digest: String,
     /// Counts the swaps of this process, from 1; 0 for a snapshot that was never live.
@@ -145,6 +150,8 @@ pub(super) fn build(sources: Vec<Source>, path: &Path, builder: &Builder) -> Res
     let Built { index, publication, warnings } = built.map_err(LoadError::Rejected)?;
     Ok(Snapshot {
         sequence: publication.sequence,
+        issued_at: publication.issued_at,
+        max_age: publication.max_age,
         digest: blake3::Hash::from_bytes(index.digest()).to_hex().to_string(),
         generation: 0,
         source: path.to_owned(),

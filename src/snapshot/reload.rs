@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    last_good::LastGood,
     load::{Builder, Failure, LoadError, Snapshot, build},
     memory::{ControlGroup, TooLittle},
     read::read,
@@ -27,6 +28,8 @@ pub enum Outcome {
     Unchanged,
     /// The source was refused.
     Rejected(Arc<Failure>),
+    /// The first source was refused, and the copy of the last good snapshot is live instead.
+    Restored(Arc<Applied>, Arc<Failure>),
 }
 
 /// A snapshot that went live, as the log and the metrics tell of it. Not the snapshot itself: news that somebody keeps
@@ -55,6 +58,7 @@ pub(super) struct Reloader {
     store: Arc<Store>,
     retired: Retired,
     memory: ControlGroup,
+    last_good: LastGood,
     /// The bytes that were tried last and what came of them: equal bytes are not built twice.
     tried: Option<blake3::Hash>,
     /// The highest sequence that was live, with its content.
@@ -62,8 +66,15 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    pub(super) fn new(source: PathBuf, max_bytes: u64, builder: Builder, store: Arc<Store>) -> Self {
+    pub(super) fn new(
+        source: PathBuf,
+        max_bytes: u64,
+        builder: Builder,
+        store: Arc<Store>,
+        last_good: LastGood,
+    ) -> Self {
         Self {
+            last_good,
             source,
             max_bytes,
             builder,
@@ -96,10 +107,23 @@ impl Reloader {
                 // A source that stays unreadable is tried again often, and said once.
                 let again = matches!(error, LoadError::Read(_) | LoadError::NoMemory { .. } | LoadError::Crowded)
                     && self.store.status().failure.is_some_and(|earlier| earlier.rendered == failure.rendered);
+                let restored = self.restore();
                 self.store.refuse(Arc::clone(&failure));
+                if let Some(applied) = restored {
+                    return Some(Outcome::Restored(applied, failure));
+                }
                 (force || !again).then_some(Outcome::Rejected(failure))
             }
         }
+    }
+
+    /// Serves the copy of the last good snapshot, where nothing is live.
+    fn restore(&mut self) -> Option<Arc<Applied>> {
+        if self.store.status().generation > 0 {
+            return None;
+        }
+        let snapshot = self.last_good.open()?;
+        Some(self.publish(snapshot))
     }
 
     fn attempt(&mut self, force: bool) -> Result<Option<Outcome>, LoadError> {
@@ -147,7 +171,12 @@ impl Reloader {
         }
     }
 
-    fn apply(&mut self, mut snapshot: Snapshot) -> Arc<Applied> {
+    fn apply(&mut self, snapshot: Snapshot) -> Arc<Applied> {
+        self.last_good.keep(&snapshot);
+        self.publish(snapshot)
+    }
+
+    fn publish(&mut self, mut snapshot: Snapshot) -> Arc<Applied> {
         snapshot.generation = self.store.status().generation.saturating_add(1);
         if snapshot.sequence != 0 {
             self.mark = Some((snapshot.sequence, snapshot.digest.clone()));
@@ -183,7 +212,7 @@ fn hash_sources(sources: &[Source]) -> blake3::Hash {
 mod tests {
     use std::{fs, sync::Arc};
 
-    use super::{super::testing, ControlGroup, Outcome, Reloader, Store};
+    use super::{super::testing, ControlGroup, LastGood, Outcome, Reloader, Store};
 
     struct Bench {
         directory: tempfile::TempDir,
@@ -196,7 +225,7 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let store = Arc::new(Store::default());
             let path = directory.path().join("policy.yaml");
-            let reloader = Reloader::new(path, 1 << 20, testing::builder(), Arc::clone(&store));
+            let reloader = Reloader::new(path, 1 << 20, testing::builder(), Arc::clone(&store), LastGood::default());
             Self { directory, store, reloader }
         }
 
@@ -225,6 +254,35 @@ mod tests {
         }
         assert!(matches!(bench.write("a"), Some(Outcome::Unchanged)), "mended");
         assert!(bench.store.status().failure.is_none());
+    }
+
+    #[test]
+    fn a_restart_serves_the_last_good_copy_until_the_source_is_good() {
+        let mut first = Bench::new();
+        let (source, state) = (first.directory.path().join("policy.yaml"), tempfile::tempdir().unwrap());
+        first.reloader.last_good = LastGood::new(Some(state.path()), &source);
+        assert!(matches!(first.write("a 5"), Some(Outcome::Applied(_))));
+        assert!(matches!(first.write("bad"), Some(Outcome::Rejected(_))));
+        let again = |last_good| {
+            let store = Arc::new(Store::default());
+            (Reloader::new(source.clone(), 1 << 20, testing::builder(), Arc::clone(&store), last_good), store)
+        };
+        let (mut second, store) = again(LastGood::new(Some(state.path()), &source));
+        assert!(matches!(second.reload(false), Some(Outcome::Restored(..))));
+        assert!(store.status().failure.is_some() && store.read(|live| live.is_some_and(|live| live.sequence == 5)));
+        fs::write(&source, "b 4").unwrap();
+        assert!(matches!(second.reload(false), Some(Outcome::Rejected(_))), "the copy's sequence counts");
+        fs::write(&source, "b 6").unwrap();
+        assert!(matches!(second.reload(false), Some(Outcome::Applied(_))));
+        fs::write(&source, "bad").unwrap();
+        let (mut other, _store) = again(LastGood::new(Some(state.path()), &source.join("other")));
+        assert!(matches!(other.reload(false), Some(Outcome::Rejected(_))), "another source's copy is not ours");
+        for entry in fs::read_dir(state.path()).unwrap() {
+            fs::write(entry.unwrap().path(), "damaged").unwrap();
+        }
+        let (mut third, store) = again(LastGood::new(Some(state.path()), &source));
+        assert!(matches!(third.reload(false), Some(Outcome::Rejected(_))));
+        assert!(store.read(|live| live.is_none()));
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub(crate) fn snapshot(marker: &str) -> Snapshot {
     let index = index(marker);
     Snapshot {
         sequence: 0,
+        issued_at: None,
+        max_age: None,
         digest: marker.to_owned(),
         generation: 0,
         source: PathBuf::from("policy.yaml"),

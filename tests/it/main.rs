@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod general_cases;
+#[cfg(test)]
 mod inline;
 #[cfg(test)]
 mod level_cases;
