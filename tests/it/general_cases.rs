@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sidegate::cases::{self, judge, with_request};
 use sidegate::decide;
-use sidegate::document::Tested;
+use sidegate::document::{self, Tested};
 use sidegate::index::Index;
 use sidegate::model::{Case, Facts, Query, Request, Timestamp, Wanted};
 use sidegate::service::proto::v1;
@@ -25,11 +25,11 @@ fn general() -> Vec<PathBuf> {
     yaml(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/general"))
 }
 
-/// The packs that have tests.
+/// The packs: the studios and the examples beside them.
 fn packs() -> Vec<PathBuf> {
-    let entries = fs::read_dir(daemon::packs()).unwrap();
-    let mut packs: Vec<_> =
-        entries.map(|entry| entry.unwrap().path()).filter(|path| path.join("tests.yaml").is_file()).collect();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    let entries = [daemon::packs(), examples].map(|directory| fs::read_dir(directory).unwrap());
+    let mut packs: Vec<_> = entries.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
     packs.sort();
     packs
 }
@@ -76,7 +76,22 @@ fn general_cases() {
 #[test]
 fn cases_of_the_packs() {
     let packs = packs();
-    through(&packs, 8 * packs.len().max(3), in_the_engine);
+    assert!(packs.len() >= 6, "five studios and an example: {packs:?}");
+    for pack in &packs {
+        through(std::slice::from_ref(pack), 8, in_the_engine);
+    }
+}
+
+#[test]
+fn the_packs_are_whole_and_give_no_warning() {
+    for pack in packs() {
+        for file in ["policy.yaml", "facts.yaml", "tests.yaml", "README.md"] {
+            assert!(pack.join(file).is_file(), "{} has no {file}", pack.display());
+        }
+        let built = document::build(snapshot::read(&pack, 1 << 24).unwrap());
+        let built = built.unwrap_or_else(|report| panic!("{}: {report}", pack.display()));
+        assert!(built.warnings.is_empty(), "{}: {}", pack.display(), built.warnings);
+    }
 }
 
 #[test]
