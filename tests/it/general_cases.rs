@@ -169,13 +169,13 @@ fn resources(served: &Served, question: &Question, within: Option<&EntityName>) 
     let within = within.map(|scope| v1::Entity { r#type: scope.kind.clone(), id: scope.id.clone() });
     // Small pages: the lists of cases are short, and are to go over several.
     let request = v1::ListResourcesRequest { within, page_size: 2, ..wire::list_resources(question) };
-    served.client.call(|client| client.every_resource(request)).map(names)
+    served.client.call(|client| client.every_resource(request)).map(|listed| names(&listed))
 }
 
 fn subjects(served: &Served, question: &Question) -> Listing {
     let subject_type = question.subject.kind.clone();
     let request = v1::ListSubjectsRequest { subject_type, page_size: 2, ..wire::list_subjects(question) };
-    served.client.call(|client| client.every_subject(request)).map(names)
+    served.client.call(|client| client.every_subject(request)).map(|listed| names(&listed))
 }
 
 fn actions(served: &Served, question: &Question) -> Listing {
@@ -188,7 +188,7 @@ fn actions(served: &Served, question: &Question) -> Listing {
     Ok((allowed.collect(), response.evaluated_at))
 }
 
-fn names(listed: Listed) -> (Vec<String>, Option<prost_types::Timestamp>) {
+fn names(listed: &Listed) -> (Vec<String>, Option<prost_types::Timestamp>) {
     let names = listed.entities.iter().map(|entity| format!("{}/{}", entity.r#type, entity.id));
     (names.collect(), listed.evaluated_at)
 }
