@@ -5,9 +5,11 @@
 //! about who wins stands in [`crate::decide`].
 
 mod condition;
+mod credentials;
 mod entities;
 mod findings;
 mod forbids;
+mod holders;
 mod holdings;
 mod intern;
 pub mod layout;
@@ -25,6 +27,7 @@ mod write;
 use crate::model::{Diagnostic, Facts, Policy};
 
 use condition::Conditions;
+use credentials::Credentials;
 use entities::Entities;
 use findings::Findings;
 use forbids::Forbids;
@@ -68,6 +71,7 @@ pub fn compile(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     };
     let roles = Roles::resolve(policy, facts, &mut lowering, &mut conditions, &mut findings);
     let forbids = Forbids::resolve(policy, facts, &mut lowering, &mut conditions, &mut findings);
+    let credentials = Credentials::resolve(policy, facts, &mut lowering, (&attributes, &defaults), &mut findings);
     let mut sets = PermissionSets::new(schema.permissions.len());
     let holdings = Holdings::resolve(&schema, &entities, &roles, policy, facts, &mut sets, &mut findings);
     let warnings = findings.finish()?;
@@ -75,8 +79,9 @@ pub fn compile(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     tables.write_conditions(&conditions);
     tables.write_roles(&roles);
     tables.write_forbids(&forbids, schema.permissions.len(), &mut sets);
-    tables.write_sets(&sets);
     tables.write_entities(&entities, &attributes, &holdings, &forbids.terms);
+    tables.write_credentials(&credentials, &mut sets);
+    tables.write_sets(&sets);
     match tables.finish() {
         Ok(bytes) => Ok(Compiled { bytes, warnings }),
         Err(problem) => Err(vec![Diagnostic::error(crate::model::Position::default(), problem)]),

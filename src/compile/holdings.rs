@@ -11,7 +11,7 @@ use super::findings::Findings;
 use super::intern::Runs;
 use super::layout::{BindingRecord, NONE, TermsRecord, terms_flags};
 use super::roles::Roles;
-use super::schema::Schema;
+use super::schema::{Schema, TypeSort};
 use super::sets::PermissionSets;
 
 /// The bindings of a snapshot.
@@ -91,6 +91,11 @@ fn check(
     };
     let (info, holder_info, scope_info) = (roles.info(number)?, entities.info(holder)?, entities.info(scope)?);
     let before = findings.errors();
+    if schema.sort(holder_info.kind) == Some(TypeSort::Credential) {
+        let help = "a credential holds nothing itself: it asks in the name of its owner; bind the owner";
+        findings.error_with_help(subject.at, format!("{whose}: `{}` is a credential", subject.value), help);
+        return None;
+    }
     if !info.at.contains(&scope_info.kind) {
         findings.error(at.at, format!("{whose}: that role is held at {}", schema.list_types(&info.at)));
     }

@@ -80,6 +80,8 @@ pub(super) enum TypeSort {
     Resource,
     /// They ask.
     Subject,
+    /// They ask in the name of a subject.
+    Credential,
     /// It has none.
     Virtual,
 }
@@ -154,6 +156,11 @@ impl<'p> Schema<'p> {
     /// A type by number.
     pub(super) fn type_info(&self, number: u16) -> Option<&TypeInfo<'p>> {
         self.types.get(usize::from(number))
+    }
+
+    /// What a type's entities are for.
+    pub(super) fn sort(&self, number: u16) -> Option<TypeSort> {
+        self.type_info(number).map(|info| info.sort)
     }
 
     /// A type's name.

@@ -8,10 +8,8 @@ use super::findings::Findings;
 pub(super) fn refuse(policy: &Policy, facts: &Facts, findings: &mut Findings) {
     let mut no = |at: Position, what: &str| findings.error(at, format!("{what} are not supported yet"));
     policy.group_types.iter().for_each(|one| no(one.name.at, "groups"));
-    policy.credential_types.iter().for_each(|one| no(one.name.at, "credentials"));
     policy.seats.iter().for_each(|one| no(one.name.at, "seats"));
     facts.groups.iter().for_each(|one| no(one.name.at, "groups"));
-    facts.credentials.iter().for_each(|one| no(one.name.at, "credentials"));
     for action in policy.types.iter().flat_map(|one| &one.actions) {
         if action.change.is_some() || action.valid_result.is_some() {
             no(action.name.at, "actions that change who holds what");

@@ -4,12 +4,14 @@ use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
 use crate::compile::layout::{
-    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, ForbidRecord, HeaderRecord,
-    InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS, MembershipRecord, NONE, NameSlot, OperandKind,
-    OperandRecord, Operation, ParameterRecord, PermissionRecord, ProgramRecord, RoleRecord, RuleRecord, SECTIONS,
-    SUBJECT_TYPES, Section, SupplierCode, TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind,
-    ValueRecord, governor_source,
+    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, CredentialRecord, CredentialScopeRecord,
+    DemandRecord, EntityRecord, ForbidRecord, HeaderRecord, InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS,
+    MembershipRecord, NONE, NameSlot, OperandKind, OperandRecord, Operation, ParameterRecord, PermissionRecord,
+    ProgramRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES, ScopeRequirementRecord, Section, SupplierCode,
+    TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind, ValueRecord, governor_source,
 };
+
+mod credentials;
 
 use super::Index;
 use super::read::{Corrupt, Record};
@@ -75,7 +77,7 @@ impl Index {
 
     fn validate(&self) -> Result<(), OpenError> {
         self.check_sizes()?;
-        let checks: [(&'static str, Check); 9] = [
+        let checks: [(&'static str, Check); 10] = [
             ("levels", Self::check_levels),
             ("names", Self::check_names),
             ("types", Self::check_types),
@@ -85,6 +87,7 @@ impl Index {
             ("roles", Self::check_roles),
             ("entities", Self::check_entities),
             ("forbids", Self::check_forbids),
+            ("credentials", Self::check_credentials),
         ];
         for (what, check) in checks {
             check(self).map_err(|Corrupt| OpenError::Damaged { what })?;
@@ -114,6 +117,11 @@ impl Index {
             self.is_whole::<TermsRecord>(),
             self.is_whole::<ForbidRecord>(),
             self.is_whole::<TargetedForbidRecord>(),
+            self.is_whole::<CredentialRecord>(),
+            self.is_whole::<CredentialScopeRecord>(),
+            self.is_whole::<ScopeRequirementRecord>(),
+            self.is_whole::<DemandRecord>(),
+            self.section(Section::CredentialLists).len().is_multiple_of(4),
             self.section(Section::Parents).len().is_multiple_of(4),
             self.section(Section::EntitySlots).len().is_multiple_of(4),
             self.section(Section::GeneralForbids).len().is_multiple_of(4),
@@ -254,9 +262,11 @@ impl Index {
         let number = operand.number.get();
         match OperandKind::from_code(operand.kind).ok_or(Corrupt)? {
             OperandKind::Literal => self.record::<ValueRecord>(number).map(drop),
-            OperandKind::Resource | OperandKind::Ancestor | OperandKind::Subject | OperandKind::Context => {
-                self.record::<AttributeRecord>(number).map(drop)
-            }
+            OperandKind::Resource
+            | OperandKind::Ancestor
+            | OperandKind::Subject
+            | OperandKind::Credential
+            | OperandKind::Context => self.record::<AttributeRecord>(number).map(drop),
             OperandKind::Parameter => ensure(usize::try_from(number).is_ok_and(|number| number < MAX_PARAMETERS)),
             OperandKind::Nothing
             | OperandKind::SubjectItself
