@@ -166,7 +166,10 @@ fn an_exclusive_role_beside_any_other_or_itself_is_no_conflict() {
 
 #[test]
 fn an_exclusive_set_names_roles_and_scopes_that_are_there() {
-    says(&replaced("[reader, plain, t]", "[reader, nobody]"), &["`nobody` in the exclusive roles `one` is no role and no role template"]);
+    says(
+        &replaced("[reader, plain, t]", "[reader, nobody]"),
+        &["`nobody` in the exclusive roles `one` is no role and no role template"],
+    );
     says(&replaced("t], at: s}", "t], at: nowhere}"), &["`nowhere`", "`one`"]);
 }
 
