@@ -25,7 +25,7 @@ use std::ops::Deref;
 
 use book::Book;
 use condition::State;
-use sidegate::model::{Decision, EntityName, Facts, Policy, Reason, Request, Resource, Timestamp, Type};
+use sidegate::model::{Binding, Decision, EntityName, Facts, Policy, Reason, Request, Resource, Timestamp, Type};
 
 /// What the reference answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,11 @@ pub(crate) fn decide(
 /// Whether the facts break what loading demands of them, given a policy that has nothing wrong in itself.
 pub(crate) fn refuses(policy: &Policy, facts: &Facts) -> bool {
     !Book { policy, facts }.is_valid()
+}
+
+/// The permissions that a binding's role gives where it is held, or gave in a version.
+pub(crate) fn given(policy: &Policy, facts: &Facts, binding: &Binding, version: Option<u64>) -> Vec<String> {
+    Book { policy, facts }.given(binding, version)
 }
 
 /// Who takes a seat of a class in a scope, or in those below it.

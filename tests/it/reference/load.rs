@@ -58,14 +58,10 @@ impl Book<'_> {
         };
         let chain = self.chain_of(binding.at.as_entity());
         let is_defined = self.role(&binding.role).is_some() || self.definer(&chain, &binding.role).is_some();
-        let same = |other: &&Binding| {
-            (&*other.subject, &*other.role, &*other.at) == (&*binding.subject, &*binding.role, &*binding.at)
-        };
         holder
             && !chain.is_empty()
             && is_defined
             && scopes.iter().any(|kind| **kind == *binding.at.kind)
-            && self.facts.bindings.iter().filter(same).count() == 1
             && !self.widens(binding)
             && self.is_good_pin(binding)
             && self.may_be_held(binding)

@@ -28,6 +28,16 @@ impl<'a> Book<'a> {
             && (!own.permissions.is_empty() || self.has_version(binding, version))
     }
 
+    /// Every permission that a version gives.
+    pub(super) fn given(&self, binding: &Binding, version: Option<u64>) -> Vec<String> {
+        let all = self
+            .policy
+            .types
+            .iter()
+            .flat_map(|kind| kind.actions.iter().map(move |action| format!("{}.{}", *kind.name, *action.name)));
+        all.filter(|permission| self.version_gives(binding, version, permission)).collect()
+    }
+
     fn has_version(&self, binding: &Binding, version: Option<u64>) -> bool {
         if self.role(&binding.role).is_some() { version.is_none() } else { self.rules_of(binding, version).is_some() }
     }
