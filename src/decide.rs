@@ -8,6 +8,7 @@
 //! Every door converts its question, calls this, and converts the answer back.
 
 mod condition;
+mod credentials;
 mod explain;
 mod forbids;
 mod levels;
@@ -131,5 +132,5 @@ impl Question<'_> {
 
 /// Whether entities of a type are asked about.
 fn is_resource_type(kind: &TypeRecord) -> bool {
-    kind.flags.get() & (type_flags::SUBJECT | type_flags::VIRTUAL) == 0
+    kind.flags.get() & (type_flags::SUBJECT | type_flags::CREDENTIAL | type_flags::VIRTUAL) == 0
 }

@@ -3,6 +3,7 @@
 //! It knows how things are written, never what they mean: whether a type exists is for [`crate::compile`] to say. Every
 //! mistake of every source is reported in one pass.
 
+mod case;
 mod decode;
 mod fact;
 mod file;
@@ -18,6 +19,7 @@ mod schema;
 mod shape;
 mod sink;
 mod suggest;
+mod tested;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -25,14 +27,16 @@ mod vocabulary;
 mod yaml;
 
 use crate::compile::compile;
-use crate::index::Index;
-use crate::model::{Diagnostic, Facts, Policy, Position, SourceId};
+use crate::index::file::Publication;
+use crate::index::{self, Index};
+use crate::model::{Case, Diagnostic, Facts, Policy, Position, SourceId};
 use decode::Decode;
 use file::FileDoc;
 use gather::{Gathered, once, refuse_twice};
 use sink::Sink;
 
 pub use report::Report;
+pub use tested::Tested;
 
 /// The largest YAML file in bytes: far beyond what [`node::MAX_NODES`] admits, so it bounds the reading alone.
 const MAX_YAML_BYTES: u64 = 256 << 20;
@@ -49,46 +53,76 @@ pub struct Source {
     pub bytes: Vec<u8>,
 }
 
+impl Source {
+    /// Whether it is read as JSON Lines.
+    pub fn is_lines(&self) -> bool {
+        report::is_lines(&self.name)
+    }
+}
+
 /// A policy and facts that passed everything.
 #[derive(Debug)]
 pub struct Built {
     /// The index.
     pub index: Index,
-    /// The declared sequence, 0 for none.
-    pub sequence: u64,
+    /// What the source says about itself: text can declare a sequence, a compiled file more.
+    pub publication: Publication,
     /// Findings that do not stop the snapshot.
     pub warnings: Report,
 }
 
 /// Parses, compiles and opens: all errors together, or an index.
 pub fn build(sources: Vec<Source>) -> Result<Built, Report> {
-    let built = read_all(&sources).and_then(|(policy, facts)| {
-        let compiled = compile(&policy, &facts)?;
-        let broken =
-            |error| vec![Diagnostic::error(Position::default(), format!("the compiled index is broken: {error}"))];
-        let index = Index::open(compiled.bytes).map_err(broken)?;
-        Ok((index, facts.sequence.map_or(0, |sequence| sequence.value), compiled.warnings))
-    });
+    if sources.iter().any(|source| index::file::is_compiled(&source.bytes)) {
+        return open_compiled(sources);
+    }
+    let built = read_all(&sources).and_then(|(policy, facts, _)| open(&policy, &facts));
     match built {
-        Ok((index, sequence, warnings)) => Ok(Built { index, sequence, warnings: Report::new(warnings, sources) }),
+        Ok((index, sequence, warnings)) => {
+            let publication = Publication { sequence, ..Publication::default() };
+            Ok(Built { index, publication, warnings: Report::new(warnings, sources) })
+        }
         Err(diagnostics) => Err(Report::new(diagnostics, sources)),
+    }
+}
+
+/// Opens a compiled file, which is a snapshot by itself.
+fn open_compiled(mut sources: Vec<Source>) -> Result<Built, Report> {
+    let refuse = |problem: String, sources: Vec<Source>| {
+        Err(Report::new(vec![Diagnostic::error(yaml::whole(SourceId(0)), problem)], sources))
+    };
+    if sources.len() > 1 {
+        return refuse("a compiled snapshot stands alone, without other files".to_owned(), sources);
+    }
+    let bytes = sources.first_mut().map(|source| std::mem::take(&mut source.bytes)).unwrap_or_default();
+    match index::file::open(bytes) {
+        Ok((publication, index)) => Ok(Built { index, publication, warnings: Report::default() }),
+        Err(problem) => refuse(problem.to_string(), sources),
     }
 }
 
 /// Reads all sources as one policy with its facts, or reports every mistake in them.
 pub fn parse(sources: &[Source]) -> Result<(Policy, Facts), Vec<Diagnostic>> {
-    read_with(sources, |_, _| Vec::new())
+    read_with(sources, |_, _| Vec::new()).map(|(policy, facts, _)| (policy, facts))
+}
+
+/// The index of a policy with its facts, the sequence and the warnings.
+fn open(policy: &Policy, facts: &Facts) -> Result<(Index, u64, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let compiled = compile(policy, facts)?;
+    let broken = |error| vec![Diagnostic::error(Position::default(), format!("the compiled index is broken: {error}"))];
+    let index = Index::open(compiled.bytes).map_err(broken)?;
+    Ok((index, facts.sequence.as_ref().map_or(0, |sequence| sequence.value), compiled.warnings))
 }
 
 /// As [`parse`]; where every noun could be read in spite of mistakes, what is wrong with their meaning is told too.
-fn read_all(sources: &[Source]) -> Result<(Policy, Facts), Vec<Diagnostic>> {
+fn read_all(sources: &[Source]) -> Result<(Policy, Facts, Vec<Case>), Vec<Diagnostic>> {
     read_with(sources, |policy, facts| compile(policy, facts).err().unwrap_or_default())
 }
 
 fn read_with(
     sources: &[Source],
     meaning: impl FnOnce(&Policy, &Facts) -> Vec<Diagnostic>,
-) -> Result<(Policy, Facts), Vec<Diagnostic>> {
+) -> Result<(Policy, Facts, Vec<Case>), Vec<Diagnostic>> {
     let mut sink = Sink::new(sources.iter().map(|source| source.name.as_str()).collect());
     let mut gathered = Gathered::default();
     for (number, source) in sources.iter().enumerate() {
@@ -99,13 +133,13 @@ fn read_with(
     }
     let has_gaps = gathered.has_gaps;
     gathered.has_gaps |= sink.failed();
-    let (policy, facts) = gathered.finish(&mut sink);
+    let (policy, facts, cases) = gathered.finish(&mut sink);
     if !sink.failed() && policy == Policy::default() {
         let help = "a policy declares at least `subject_types`, `types` and `roles`";
         sink.error_with(yaml::whole(SourceId(0)), "there is no policy here", help);
     }
     if !sink.failed() {
-        return Ok((policy, facts));
+        return Ok((policy, facts, cases));
     }
     // Of what was only half read, compiling would name mistakes that are none.
     let wrong = if sink.lost() || has_gaps { Vec::new() } else { meaning(&policy, &facts) };
@@ -117,7 +151,7 @@ fn read_with(
 
 /// Reads one source; `None` where part of it could not be read, which is then reported.
 fn read(source: &Source, id: SourceId, gathered: &mut Gathered, sink: &mut Sink<'_>) -> Option<()> {
-    let is_lines = report::is_lines(&source.name);
+    let is_lines = source.is_lines();
     let most = if is_lines { MAX_LINES_BYTES } else { MAX_YAML_BYTES };
     if u64::try_from(source.bytes.len()).is_ok_and(|bytes| bytes > most) {
         let message = format!("the file has {} bytes, more than the {most} allowed", source.bytes.len());

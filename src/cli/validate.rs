@@ -37,7 +37,7 @@ pub(super) fn validate(arguments: &ValidateArguments) -> Exit {
                 say_json(&json!({
                     "valid": true,
                     "digest": digest,
-                    "sequence": built.sequence,
+                    "sequence": built.publication.sequence,
                     "bytes": built.index.bytes().len(),
                     "counts": {
                         "types": counts.types, "roles": counts.roles, "subjects": counts.subjects,

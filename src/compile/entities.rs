@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::model::{Attributes, EntityName, Facts, Spanned, Supplier};
 
+use super::credentials::owner_of;
 use super::findings::Findings;
 use super::intern::{Strings, number};
 use super::layout::{AttributeValueRecord, MAX_SCOPE_DEPTH, NONE, entity_flags};
@@ -43,6 +44,15 @@ pub(super) struct AttributeValues {
     pub(super) starts: Vec<u32>,
 }
 
+impl AttributeValues {
+    /// One entity's.
+    pub(super) fn of(&self, entity: u32) -> &[AttributeValueRecord] {
+        let start = |at: usize| self.starts.get(at).and_then(|start| usize::try_from(*start).ok());
+        let range = usize::try_from(entity).ok().and_then(|at| Some(start(at)?..start(at + 1)?));
+        range.and_then(|range| self.records.get(range)).unwrap_or_default()
+    }
+}
+
 impl<'f> Entities<'f> {
     /// Numbers the entities and resolves their parents.
     pub(super) fn resolve(schema: &Schema<'_>, facts: &'f Facts, findings: &mut Findings) -> Self {
@@ -56,6 +66,12 @@ impl<'f> Entities<'f> {
             let kind = kind_of(schema, &resource.name, TypeSort::Resource, "resource type", findings);
             let parent = resource.parent.as_ref();
             list.extend(kind.map(|kind| entity(kind, &resource.name, parent, &resource.attributes, 0)));
+        }
+        for credential in &facts.credentials {
+            let flags = if credential.disabled { entity_flags::DISABLED } else { 0 };
+            let kind = kind_of(schema, &credential.name, TypeSort::Credential, "credential type", findings);
+            let owner = Some(&credential.owner);
+            list.extend(kind.map(|kind| entity(kind, &credential.name, owner, &credential.attributes, flags)));
         }
         list.sort_by(|a, b| (a.kind, a.id, a.name.at).cmp(&(b.kind, b.id, b.name.at)));
         for (earlier, later) in list.iter().zip(list.iter().skip(1)) {
@@ -102,6 +118,9 @@ impl<'f> Entities<'f> {
     fn parent_of(&self, schema: &Schema<'_>, info: &EntityInfo<'_>, findings: &mut Findings) -> u32 {
         let Some(kind) = schema.type_info(info.kind) else { return NONE };
         let name = &info.name.value;
+        if let (TypeSort::Credential, Some(owner)) = (kind.sort, info.declared_parent) {
+            return owner_of(name, owner, schema, self, findings);
+        }
         match (info.declared_parent, kind.root) {
             (None, true) => NONE,
             (None, false) => {

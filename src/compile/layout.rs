@@ -7,6 +7,7 @@
 //! `[start, end)`.
 
 mod conditions;
+mod credentials;
 mod entities;
 mod grants;
 mod values;
@@ -16,6 +17,7 @@ use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 pub use conditions::*;
+pub use credentials::*;
 pub use entities::*;
 pub use grants::*;
 pub use values::*;
@@ -24,7 +26,7 @@ pub use vocabulary::*;
 /// The first bytes of a compiled body.
 pub const MAGIC: [u8; 8] = *b"SIDEGATE";
 /// The layout's version: any change of meaning raises it.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// "No such thing" where a reference may be absent.
 pub const NONE: u32 = u32::MAX;
 /// "Any type" where a type may be left open; also the owner of context keys.
@@ -95,10 +97,20 @@ pub enum Section {
     LevelSets,
     /// Bitmaps over permissions, each as long as there are permissions, rounded up to bytes; equal ones are stored once.
     PermissionSets,
+    /// [`CredentialRecord`]s by entity.
+    Credentials,
+    /// [`U32`]s: what credentials are limited to, scopes and resources.
+    CredentialLists,
+    /// [`CredentialScopeRecord`]s by type, then name.
+    CredentialScopes,
+    /// [`ScopeRequirementRecord`]s by scope.
+    ScopeRequirements,
+    /// [`DemandRecord`]s by type, then context key.
+    Demands,
 }
 
 /// How many tables there are.
-pub const SECTIONS: usize = Section::PermissionSets as usize + 1;
+pub const SECTIONS: usize = Section::Demands as usize + 1;
 
 /// Where a table stands in the body.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]

@@ -80,6 +80,8 @@ pub(super) enum TypeSort {
     Resource,
     /// They ask.
     Subject,
+    /// They ask in the name of a subject.
+    Credential,
     /// It has none.
     Virtual,
 }
@@ -156,6 +158,11 @@ impl<'p> Schema<'p> {
         self.types.get(usize::from(number))
     }
 
+    /// What a type's entities are for.
+    pub(super) fn sort(&self, number: u16) -> Option<TypeSort> {
+        self.type_info(number).map(|info| info.sort)
+    }
+
     /// A type's name.
     pub(super) fn type_name(&self, number: u16) -> &'p str {
         self.types.get(usize::from(number)).map_or("?", |info| info.name.value.as_str())
@@ -179,6 +186,12 @@ impl<'p> Schema<'p> {
     /// The number of a type's action.
     pub(super) fn permission(&self, owner: u16, action: &str) -> Option<u32> {
         self.permission_numbers.get(&(owner, action)).copied()
+    }
+
+    /// The number of a permission, by `type.action`.
+    pub(super) fn permission_named(&self, name: &str) -> Option<u32> {
+        let (kind, action) = name.split_once('.')?;
+        self.permission(self.type_number(kind)?, action)
     }
 
     /// A permission by number.

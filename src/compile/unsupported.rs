@@ -1,6 +1,6 @@
 //! What the language can say but this compiler does not give a meaning yet: refused by name, never ignored.
 
-use crate::model::{BindingHolder, Facts, Policy, Position, Role, RoleRules, RoleTemplate, Rule, ValueType};
+use crate::model::{BindingHolder, Facts, Policy, Position, Role, RoleTemplate, Rule, ValueType};
 
 use super::findings::Findings;
 
@@ -8,10 +8,8 @@ use super::findings::Findings;
 pub(super) fn refuse(policy: &Policy, facts: &Facts, findings: &mut Findings) {
     let mut no = |at: Position, what: &str| findings.error(at, format!("{what} are not supported yet"));
     policy.group_types.iter().for_each(|one| no(one.name.at, "groups"));
-    policy.credential_types.iter().for_each(|one| no(one.name.at, "credentials"));
     policy.seats.iter().for_each(|one| no(one.name.at, "seats"));
     facts.groups.iter().for_each(|one| no(one.name.at, "groups"));
-    facts.credentials.iter().for_each(|one| no(one.name.at, "credentials"));
     for action in policy.types.iter().flat_map(|one| &one.actions) {
         if action.change.is_some() || action.valid_result.is_some() {
             no(action.name.at, "actions that change who holds what");
@@ -23,18 +21,12 @@ pub(super) fn refuse(policy: &Policy, facts: &Facts, findings: &mut Findings) {
             }
         }
     }
-    for Role { name, holders, requires, customisable, superuser, rules, .. } in &policy.roles {
+    for Role { name, holders, requires, rules, .. } in &policy.roles {
         if holders.iter().any(|holder| !holder.when.is_empty()) {
             no(name.at, "holders with `where`");
         }
         if !requires.is_empty() {
             no(name.at, "requirements");
-        }
-        if *customisable {
-            no(name.at, "customisable roles");
-        }
-        if *superuser {
-            no(name.at, "superusers");
         }
         for Rule { purview, on, .. } in rules {
             if purview.assigns.is_some() || purview.target.is_some() || !purview.within.is_empty() {
@@ -42,28 +34,17 @@ pub(super) fn refuse(policy: &Policy, facts: &Facts, findings: &mut Findings) {
             }
         }
     }
-    for RoleTemplate { name, holders, requires, versioned, customisable, .. } in &policy.role_templates {
+    for RoleTemplate { name, holders, requires, .. } in &policy.role_templates {
         if holders.iter().any(|holder| !holder.when.is_empty()) {
             no(name.at, "holders with `where`");
         }
         if !requires.is_empty() {
             no(name.at, "requirements");
         }
-        if *versioned || *customisable {
-            no(name.at, "versioned and customisable roles");
-        }
-    }
-    for role in &facts.roles {
-        if matches!(role.rules, RoleRules::Versioned { .. }) {
-            no(role.name.at, "versions");
-        }
     }
     for binding in &facts.bindings {
         if !matches!(binding.subject.value, BindingHolder::One(_)) {
             no(binding.subject.at, "bindings of `all(...)` and `members_of(...)`");
-        }
-        if binding.customised.is_some() {
-            no(binding.position, "customised bindings");
         }
     }
 }

@@ -6,18 +6,20 @@ use zerocopy::{FromZeros, Immutable, IntoBytes};
 use crate::model::Supplier;
 
 use super::condition::Conditions;
+use super::credentials::Credentials;
 use super::entities::{AttributeValues, Entities};
 use super::forbids::Forbids;
 use super::holdings::Holdings;
 use super::intern::{Runs, Strings, number};
 use super::layout::{
-    AlsoRecord, AttributeRecord, EntityRecord, HeaderRecord, MAGIC, NONE, NameKind, NameSlot, ParameterRecord,
-    PermissionRecord, RoleRecord, SECTIONS, Section, SectionRecord, SupplierCode, TermsRecord, TypeRecord, VERSION,
-    ValueKind, also_mode, attribute_flags, entity_hash, governor_source, header_flags, name_hash, parameter_flags,
-    permission_flags, type_flags,
+    AlsoRecord, AttributeRecord, CredentialRecord, CredentialScopeRecord, EntityRecord, HeaderRecord, MAGIC, NONE,
+    NameKind, NameSlot, ParameterRecord, PermissionRecord, RoleRecord, SECTIONS, Section, SectionRecord, SupplierCode,
+    TermsRecord, TypeRecord, VERSION, ValueKind, also_mode, attribute_flags, entity_hash, governor_source,
+    header_flags, name_hash, parameter_flags, permission_flags, type_flags,
 };
 use super::roles::Roles;
 use super::schema::{AttributeInfo, GovernorSource, Kind, PermissionInfo, Schema, TypeSort};
+use super::sets::PermissionSets;
 use super::slots::{Slots, fill};
 use super::values::{Literals, value};
 
@@ -92,6 +94,7 @@ impl Tables {
             let sort = match info.sort {
                 TypeSort::Resource => 0,
                 TypeSort::Subject => type_flags::SUBJECT,
+                TypeSort::Credential => type_flags::CREDENTIAL,
                 TypeSort::Virtual => type_flags::VIRTUAL,
             };
             let root = if info.root { type_flags::ROOT } else { 0 };
@@ -234,7 +237,7 @@ impl Tables {
                 definer: role.definer.unwrap_or(NONE).into(),
                 levels: role.levels.0,
                 level: role.levels.1,
-                reserved: 0.into(),
+                flags: role.flags.into(),
             };
             self.push(Section::Roles, &record);
             self.push_bytes(Section::Rules, role.rules.as_bytes());
@@ -244,21 +247,12 @@ impl Tables {
     }
 
     /// Forbids, the sets of permissions that they take, and where to look for them.
-    pub(super) fn write_forbids(&mut self, forbids: &Forbids, permissions: usize) {
-        let mut sets: Runs<u8> = Runs::default();
-        let width = number(permissions.div_ceil(8).max(1));
+    pub(super) fn write_forbids(&mut self, forbids: &Forbids, permissions: usize, sets: &mut PermissionSets) {
         for info in &forbids.list {
-            let mut bitmap = vec![0_u8; permissions.div_ceil(8).max(1)];
-            for permission in &info.permissions {
-                if let Some(byte) = usize::try_from(permission / 8).ok().and_then(|at| bitmap.get_mut(at)) {
-                    *byte |= 1 << (permission % 8);
-                }
-            }
-            let set = sets.intern(bitmap).0 / width;
+            let set = sets.intern(&info.permissions);
             let id = self.strings.intern(&info.id);
             self.push(Section::Forbids, &Forbids::record(info, id, set));
         }
-        self.push_bytes(Section::PermissionSets, &sets.items);
         self.push_bytes(Section::TargetedForbids, forbids.targeted().as_bytes());
         let mut listed: u32 = 0;
         for permission in 0..number(permissions) {
@@ -269,6 +263,11 @@ impl Tables {
             }
             self.patch_permission(permission, first, listed);
         }
+    }
+
+    /// The sets of permissions that everything else refers to.
+    pub(super) fn write_sets(&mut self, sets: &PermissionSets) {
+        self.push_bytes(Section::PermissionSets, sets.bytes());
     }
 
     /// Where a permission's general forbids stand.
@@ -324,6 +323,40 @@ impl Tables {
         self.push(Section::Entities, &last);
         self.push_bytes(Section::AttributeValues, attributes.records.as_bytes());
         self.write_entity_slots(entities);
+    }
+
+    /// Credentials, their scopes and what they demand. Their lifetimes stand behind all others, so that this comes last.
+    pub(super) fn write_credentials(&mut self, credentials: &Credentials<'_>, sets: &mut PermissionSets) {
+        let terms = self.sections.get(Section::Terms as usize).map_or(0, Vec::len) / size_of::<TermsRecord>();
+        self.push_bytes(Section::Terms, credentials.terms.items.as_bytes());
+        for list in &credentials.lists.items {
+            self.push(Section::CredentialLists, &U32::new(*list));
+        }
+        for info in &credentials.list {
+            let set = info.permissions.as_ref().map_or(NONE, |set| sets.intern(set));
+            let record = CredentialRecord {
+                entity: info.entity.into(),
+                terms: if info.terms == NONE { NONE } else { info.terms + number(terms) }.into(),
+                scopes: info.scopes.0.into(),
+                scopes_end: info.scopes.1.into(),
+                within: info.within.0.into(),
+                within_end: info.within.1.into(),
+                permissions: set.into(),
+            };
+            self.push(Section::Credentials, &record);
+        }
+        for info in &credentials.scopes {
+            let set = info.permissions.as_ref().map_or(NONE, |set| sets.intern(set));
+            let record = CredentialScopeRecord {
+                name: self.strings.intern(info.name).into(),
+                requirements: info.requirements.0.into(),
+                requirements_end: info.requirements.1.into(),
+                permissions: set.into(),
+            };
+            self.push(Section::CredentialScopes, &record);
+        }
+        self.push_bytes(Section::ScopeRequirements, credentials.requirements.as_bytes());
+        self.push_bytes(Section::Demands, credentials.demands.as_bytes());
     }
 
     fn write_entity_slots(&mut self, entities: &Entities<'_>) {

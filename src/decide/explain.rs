@@ -2,7 +2,9 @@
 //!
 //! It is the same decision, listened to; it allocates and is not for the hot path.
 
-use crate::compile::layout::{EntityRecord, ForbidRecord, ProgramRecord, RoleRecord};
+mod credentials;
+
+use crate::compile::layout::{ForbidRecord, ProgramRecord, RoleRecord};
 use crate::index::{Corrupt, Index, optional};
 use crate::model::{Because, Malformed, Reason, Request, Timestamp, Verdict};
 
@@ -50,13 +52,13 @@ pub struct Consideration {
 pub fn explain(index: &Index, request: &Request<'_>, time: Timestamp) -> Result<Explanation, Malformed> {
     let mut seen = Seen::default();
     let verdict = decide(index, request, time, &mut seen)?;
-    let teller = Teller { index, request };
+    let teller = Teller { index, request, time };
     let mut considered = teller.considered(&seen, verdict).unwrap_or_default();
     considered.truncate(MOST);
     let summary = teller
         .summary(verdict, &considered)
         .unwrap_or_else(|Corrupt| "the snapshot is inconsistent in itself".to_owned());
-    let ignored_properties = teller.ignored(time).unwrap_or_default();
+    let ignored_properties = teller.ignored().unwrap_or_default();
     Ok(Explanation { verdict, summary, considered, ignored_properties })
 }
 
@@ -92,6 +94,7 @@ impl Trace for Seen {
 struct Teller<'t> {
     index: &'t Index,
     request: &'t Request<'t>,
+    time: Timestamp,
 }
 
 impl Teller<'_> {
@@ -140,6 +143,7 @@ impl Teller<'_> {
             Reason::Granted => gives,
             Reason::Expired => format!("{gives}, but is not in force now"),
             Reason::LevelTooLow | Reason::Narrowed => self.level(path, &gives)?,
+            Reason::NotInCustomSet => format!("{gives}, but the holder's own list leaves it out"),
             Reason::Ceiling => format!("{gives}, but a limit of the role never lets it through"),
             Reason::Plan if path.undetermined => format!(
                 "{gives}, but only when {}, because a value is missing",
@@ -150,6 +154,7 @@ impl Teller<'_> {
             Reason::ConditionUnknown => {
                 format!("{gives}, but {}, because a value is missing or of a wrong type", condition("unknown")?)
             }
+            Reason::CredentialScope => format!("{gives}, but {}", self.credential_scope()?),
             Reason::SecondObject => format!("{gives}, but the second object that the action touches is denied"),
             reason => format!("{gives}, but {reason}"),
         };
@@ -159,7 +164,7 @@ impl Teller<'_> {
 
     /// Which level is needed, and on what.
     fn level(&self, path: &PathSeen, gives: &str) -> Result<String, Corrupt> {
-        let Ok(question) = Question::resolve(self.index, self.request, Timestamp::EPOCH) else { return Err(Corrupt) };
+        let question = self.question()?;
         let needed = self.index.level_name(question.action.level)?;
         let Some(governor) = governor(&question)? else {
             return Ok(format!("{gives}, but the resource does not say what governs it"));
@@ -169,6 +174,10 @@ impl Teller<'_> {
             Reason::Narrowed => format!("{gives}, but an override takes the level `{needed}` on `{on}` away"),
             _ => format!("{gives}, but not with the level `{needed}` on `{on}`"),
         })
+    }
+
+    fn question(&self) -> Result<Question<'_>, Corrupt> {
+        Question::resolve(self.index, self.request, self.time).map_err(|_| Corrupt)
     }
 
     fn other_role(&self, role: u32, scope: u32) -> Result<Consideration, Corrupt> {
@@ -186,10 +195,11 @@ impl Teller<'_> {
             Reason::UnknownType => format!("denied: `{}` is no type that can be asked about", resource.kind),
             Reason::UnknownAction => format!("denied: `{}` has no action `{action}`", resource.kind),
             Reason::UnknownSubject => format!("denied: the snapshot holds no subject `{subject}`"),
-            Reason::Disabled => format!("denied: `{subject}` is disabled"),
-            Reason::MissingParameter => {
-                format!("denied: action `{action}` demands a parameter that the request does not name")
-            }
+            Reason::Disabled => self.disabled()?,
+            Reason::MissingParameter => match self.demanded()? {
+                Some(key) => format!("denied: `{subject}` is a credential that must send the context key `{key}`"),
+                None => format!("denied: action `{action}` demands a parameter that the request does not name"),
+            },
             Reason::UnknownParameter => format!(
                 "denied: a parameter of `{action}` names an entity that the snapshot does not hold, or one of the wrong type"
             ),
@@ -219,9 +229,12 @@ impl Teller<'_> {
     /// Who holds nothing useful here learns which roles would be.
     fn no_grant(&self, considered: &[Consideration]) -> Result<String, Corrupt> {
         let Request { subject, resource, .. } = self.request;
-        let held = match considered.first() {
-            Some(told) => told.text.clone(),
-            None => format!("`{subject}` holds no role on `{resource}` or above it"),
+        let held = if let Some(told) = considered.first() {
+            told.text.clone()
+        } else {
+            let owner = self.owner()?.map(|owner| format!("`{owner}`, the owner of `{subject}`,"));
+            let holder = owner.unwrap_or_else(|| format!("`{subject}`"));
+            format!("{holder} holds no role on `{resource}` or above it")
         };
         let would = self.roles_that_would()?;
         Ok(match would.as_slice() {
@@ -258,10 +271,10 @@ impl Teller<'_> {
         format!("{} on {}", self.request.action, self.request.resource.kind)
     }
 
-    fn ignored(&self, time: Timestamp) -> Result<Vec<String>, Corrupt> {
-        let Ok(question) = Question::resolve(self.index, self.request, time) else { return Ok(Vec::new()) };
-        let entity: &EntityRecord = self.index.record(question.subject)?;
-        undeclared(self.index, self.request, question.target.kind, entity.kind.get(), question.permission)
+    fn ignored(&self) -> Result<Vec<String>, Corrupt> {
+        let Ok(question) = self.question() else { return Ok(Vec::new()) };
+        let asker = question.credential.map_or(question.subject_kind, |key| key.kind);
+        undeclared(self.index, self.request, question.target.kind, asker, question.permission)
     }
 }
 

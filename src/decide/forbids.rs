@@ -18,7 +18,8 @@ pub(super) fn applicable(question: &Question<'_>, trace: &mut impl Trace) -> Res
         named.test(question, forbid.get(), trace)?;
     }
     if index.has_targeted_forbids() {
-        for holder in [NONE, question.subject] {
+        let key = question.credential.map(|key| key.entity);
+        for holder in [NONE, question.subject].into_iter().chain(key) {
             named.test_all(question, holder, NONE, trace)?;
             for scope in question.target.scopes(index) {
                 named.test_all(question, holder, scope?.0, trace)?;

@@ -96,7 +96,8 @@ impl<'i, 'q> Listing<'i, 'q> {
 
     /// The subjects of the request's subject type, or of every subject type where that is empty, who may do its action
     /// on its resource: those of whom [`super::authorize`] allows the same request with their name in place of the
-    /// request's own. Of a type or action that the policy does not know there are none.
+    /// request's own. Credentials are listed only where their type is named. Of a type or action that the policy does
+    /// not know there are none.
     ///
     /// # Errors
     /// A malformed request.
@@ -111,7 +112,9 @@ impl<'i, 'q> Listing<'i, 'q> {
             None => Vec::new(),
             Some(_) if kind.is_empty() => index.subject_types()?,
             Some(_) => match index.type_named(kind)? {
-                Some((number, record)) if record.flags.get() & type_flags::SUBJECT != 0 => vec![number],
+                Some((number, record)) if record.flags.get() & (type_flags::SUBJECT | type_flags::CREDENTIAL) != 0 => {
+                    vec![number]
+                }
                 _ => Vec::new(),
             },
         };

@@ -23,7 +23,7 @@ const OPEN: Outcome = Outcome { reason: Reason::Granted, undetermined: false, pr
 
 /// The verdict of the paths: the nearest scope's smallest rule id that opens, else the path that got furthest.
 pub(super) fn best(question: &Question<'_>, trace: &mut impl Trace) -> Result<Verdict, Corrupt> {
-    let mut search = Search { question, closed: None, open: None, second: None };
+    let mut search = Search { question, closed: None, open: None, scoped: None, second: None };
     let held = question.index.held_by(question.subject)?;
     for scope in question.target.scopes(question.index) {
         let (scope, record) = scope?;
@@ -47,6 +47,8 @@ struct Search<'s, 'q> {
     closed: Option<(Outcome, u32)>,
     /// The open path: its scope and role.
     open: Option<(u32, u32)>,
+    /// Whether the credential's scope covers, once it has been needed.
+    scoped: Option<Outcome>,
     /// What the second decision said, once it has been needed.
     second: Option<Outcome>,
 }
@@ -94,6 +96,9 @@ impl Search<'_, '_> {
             Reach::Ungoverned => return Ok(Outcome { reason: Reason::LevelTooLow, undetermined: true, program: None }),
             Reach::Narrowed => return Ok(Outcome { reason: Reason::Narrowed, ..OPEN }),
         }
+        if !is_pinned_to(question, binding)? {
+            return Ok(Outcome { reason: Reason::NotInCustomSet, ..OPEN });
+        }
         let limits: &[LimitRecord] = question.index.records(rule.limits.get(), rule.limits_end.get())?;
         if let Some(outcome) = limited(question, limits, scope)? {
             return Ok(outcome);
@@ -111,7 +116,23 @@ impl Search<'_, '_> {
                 }
             }
         }
-        self.second_object()
+        let scoped = self.credential_scope()?;
+        if scoped.reason == Reason::Granted { self.second_object() } else { Ok(scoped) }
+    }
+
+    /// The credential's scope is the same for every path, and looked at once.
+    fn credential_scope(&mut self) -> Result<Outcome, Corrupt> {
+        if let Some(known) = self.scoped {
+            return Ok(known);
+        }
+        let closed = Outcome { reason: Reason::CredentialScope, ..OPEN };
+        let outcome = match self.question.in_credential_scope()? {
+            Truth::True => OPEN,
+            Truth::False => closed,
+            Truth::Unknown => Outcome { undetermined: true, ..closed },
+        };
+        self.scoped = Some(outcome);
+        Ok(outcome)
     }
 
     /// The second decision is the same for every path, and made once.
@@ -167,6 +188,13 @@ impl Search<'_, '_> {
             (None, None) => Verdict::deny(Reason::NoGrant),
         }
     }
+}
+
+/// Whether a holder's own list, if the binding carries one, holds the permission.
+fn is_pinned_to(question: &Question<'_>, binding: &BindingRecord) -> Result<bool, Corrupt> {
+    let Some(terms) = optional(binding.terms) else { return Ok(true) };
+    let terms: &TermsRecord = question.index.record(terms)?;
+    optional(terms.pin).map_or(Ok(true), |pin| question.index.in_set(pin, question.permission))
 }
 
 /// Ceilings first, then gates: all of them must hold.

@@ -1,12 +1,12 @@
 //! The question, resolved against the vocabulary: type, then action of that type, then subject, then parameters.
 
 use crate::compile::layout::{
-    EntityRecord, MAX_PARAMETERS, ParameterRecord, PermissionRecord, SUBJECT_TYPES, TypeRecord, entity_flags,
-    parameter_flags, type_flags,
+    MAX_PARAMETERS, ParameterRecord, PermissionRecord, SUBJECT_TYPES, TypeRecord, parameter_flags, type_flags,
 };
 use crate::index::{Corrupt, Index};
 use crate::model::{Entity, Malformed, Properties, Reason, Request, Timestamp, Value};
 
+use super::credentials::{Asker, Key};
 use super::is_resource_type;
 use super::placement::Target;
 
@@ -20,12 +20,14 @@ pub(super) struct Question<'q> {
     pub(super) index: &'q Index,
     /// The moment, read once by the caller.
     pub(super) time: Timestamp,
-    /// Who asks.
+    /// Who asks; a credential's owner.
     pub(super) subject: u32,
     /// The subject's type.
     pub(super) subject_kind: u16,
-    /// What the request says about the subject.
+    /// What the request says about the subject; nothing where a credential asks, because then it speaks of that one.
     pub(super) subject_properties: Properties<'q>,
+    /// What asks in the subject's name, if something does.
+    pub(super) credential: Option<Key<'q>>,
     /// The situation.
     pub(super) context: Properties<'q>,
     /// What would be done.
@@ -67,13 +69,16 @@ impl<'q> Question<'q> {
         };
         let permission = index.permission_named(kind, request.action)?.ok_or(Reason::UnknownAction)?;
         let action: &PermissionRecord = index.record(permission)?;
-        let (subject, subject_kind) = subject(index, request.subject)?.ok_or(Reason::UnknownSubject)?;
-        let record: &EntityRecord = index.record(subject)?;
-        if record.flags.get() & entity_flags::DISABLED != 0 {
-            return Err(Reason::Disabled.into());
-        }
+        let Asker { subject, kind: subject_kind, key } =
+            Asker::find(index, request.subject, request.subject_properties, time)?;
         if index.strict_properties() {
-            refuse_undeclared(index, request, kind, subject_kind, permission)?;
+            let asking = key.map_or(subject_kind, |key| key.kind);
+            refuse_undeclared(index, request, kind, asking, permission)?;
+        }
+        if let Some(key) = &key
+            && key.missing(index, request.context)?.is_some()
+        {
+            return Err(Reason::MissingParameter.into());
         }
         let parameters = parameters(index, action, request.action_properties)?;
         let target = Target::place(index, request, (kind, type_record), action)?;
@@ -82,7 +87,8 @@ impl<'q> Question<'q> {
             time,
             subject,
             subject_kind,
-            subject_properties: request.subject_properties,
+            subject_properties: if key.is_some() { &[] } else { request.subject_properties },
+            credential: key,
             context: request.context,
             permission,
             action,
@@ -96,18 +102,13 @@ impl<'q> Question<'q> {
     /// A request may fill what the snapshot lacks where the schema lets it; it never contradicts.
     fn refuse_contradictions(&self) -> Result<(), Stop> {
         let resource = super::values::contradicts(self.index, self.target.kind, self.target.entity, self.target.sent)?;
-        let subject =
-            super::values::contradicts(self.index, self.subject_kind, Some(self.subject), self.subject_properties)?;
+        let (kind, asker, sent) = match &self.credential {
+            Some(key) => (key.kind, key.entity, key.sent),
+            None => (self.subject_kind, self.subject, self.subject_properties),
+        };
+        let subject = super::values::contradicts(self.index, kind, Some(asker), sent)?;
         if resource || subject { Err(Reason::ContradictsSnapshot.into()) } else { Ok(()) }
     }
-}
-
-fn subject(index: &Index, subject: Entity<'_>) -> Result<Option<(u32, u16)>, Corrupt> {
-    let kind = match index.type_named(subject.kind)? {
-        Some((number, record)) if record.flags.get() & type_flags::SUBJECT != 0 => number,
-        _ => return Ok(None),
-    };
-    Ok(index.entity_named(kind, subject.id)?.map(|entity| (entity, kind)))
 }
 
 /// The entities that an action's parameters name.

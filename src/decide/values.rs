@@ -8,6 +8,7 @@ use crate::compile::layout::{
 use crate::index::{Corrupt, Index, optional};
 use crate::model::{Properties, Timestamp, Value};
 
+use super::credentials::Key;
 use super::placement::Target;
 use super::question::{Question, refers_to};
 use super::truth::Truth;
@@ -50,11 +51,15 @@ impl<'q> Question<'q> {
                 Some(entity) => of_entity(self.index, entity, number),
                 None => Ok(Seen::Unknown),
             },
-            OperandKind::Subject => match self.subject_attribute(number)? {
+            OperandKind::Subject => match self.own_attribute(number, self.subject_kind)? {
                 Some(number) => supplied(self.index, Some(self.subject), self.subject_properties, number),
                 None => Ok(Seen::Unknown),
             },
-            OperandKind::Context => supplied(self.index, None, self.context, number),
+            OperandKind::Credential => match self.key_attribute(number)? {
+                Some((key, number)) => supplied(self.index, Some(key.entity), key.sent, number),
+                None => Ok(Seen::Unknown),
+            },
+            OperandKind::Context => of_context(self.index, self.context, number),
             OperandKind::Parameter => {
                 let place = usize::try_from(number).ok().and_then(|number| self.parameters.get(number));
                 place.copied().flatten().map_or(Ok(Seen::Unknown), |entity| seen_entity(self.index, entity))
@@ -66,7 +71,7 @@ impl<'q> Question<'q> {
                 id => Seen::Entity(self.target.kind, id.as_bytes()),
             }),
             OperandKind::RequestTime => Ok(Seen::Time(self.time)),
-            OperandKind::ByCredential => Ok(Seen::Bool(false)),
+            OperandKind::ByCredential => Ok(Seen::Bool(self.credential.is_some())),
         }
     }
 
@@ -81,7 +86,8 @@ impl<'q> Question<'q> {
             OperandKind::Resource => self.target.like.unwrap_or(&self.target).entity.map(|_| number),
             OperandKind::Ancestor => self.ancestor(operand.ancestor.get())?.map(|_| number),
             // The subject's own type says whether its absence is a fact, not the type that the condition was lowered on.
-            OperandKind::Subject => self.subject_attribute(number)?,
+            OperandKind::Subject => self.own_attribute(number, self.subject_kind)?,
+            OperandKind::Credential => self.key_attribute(number)?.map(|(_, number)| number),
             _ => None,
         };
         let attribute = held.map(|number| self.index.attribute(number)).transpose()?;
@@ -102,14 +108,38 @@ impl<'q> Question<'q> {
         Ok(None)
     }
 
-    /// The subject's own attribute of the name that a condition resolved on another subject type.
-    fn subject_attribute(&self, number: u32) -> Result<Option<u32>, Corrupt> {
+    /// The credential and its own attribute, where one asks and has such an attribute.
+    fn key_attribute(&self, number: u32) -> Result<Option<(&Key<'q>, u32)>, Corrupt> {
+        let Some(key) = &self.credential else { return Ok(None) };
+        Ok(self.own_attribute(number, key.kind)?.map(|number| (key, number)))
+    }
+
+    /// A type's own attribute of the name that a condition resolved on another type.
+    fn own_attribute(&self, number: u32, kind: u16) -> Result<Option<u32>, Corrupt> {
         let attribute = self.index.attribute(number)?;
-        if attribute.owner.get() == self.subject_kind {
+        if attribute.owner.get() == kind {
             return Ok(Some(number));
         }
-        self.index.attribute_named(self.subject_kind, self.index.text(attribute.name.get())?)
+        self.index.attribute_named(kind, self.index.text(attribute.name.get())?)
     }
+}
+
+/// The value of a context key.
+pub(super) fn of_context<'q>(index: &'q Index, context: Properties<'q>, number: u32) -> Result<Seen<'q>, Corrupt> {
+    supplied(index, None, context, number)
+}
+
+/// Whether the request itself sends a context key, with a value of its type; a default does not count.
+pub(super) fn sent_context(index: &Index, context: Properties<'_>, number: u32) -> Result<bool, Corrupt> {
+    let attribute = index.attribute(number)?;
+    let name = index.text(attribute.name.get())?;
+    let Some((_, value)) = context.iter().find(|(sent, _)| *sent == name) else { return Ok(false) };
+    Ok(!matches!(typed(index, attribute, value)?, Seen::Unknown))
+}
+
+/// A literal of the policy.
+pub(super) fn literal(index: &Index, number: u32) -> Result<Seen<'_>, Corrupt> {
+    stored(index, index.record(number)?)
 }
 
 /// Whether a request says of an entity what the snapshot knows to be otherwise.

@@ -1,9 +1,9 @@
 //! Names → numbers, and what belongs to a number.
 
 use crate::compile::layout::{
-    ANY_TYPE, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, MembershipRecord, NONE, NameKind,
-    NameSlot, PermissionRecord, RoleRecord, RuleRecord, Section, TargetedForbidRecord, TypeRecord, ValueRecord,
-    entity_hash, first_slot, name_hash, type_flags,
+    ANY_TYPE, AttributeRecord, AttributeValueRecord, BindingRecord, CredentialRecord, DemandRecord, EntityRecord,
+    MembershipRecord, NONE, NameKind, NameSlot, PermissionRecord, RoleRecord, RuleRecord, Section,
+    TargetedForbidRecord, TypeRecord, ValueRecord, entity_hash, first_slot, name_hash, type_flags,
 };
 
 use super::read::Corrupt;
@@ -133,6 +133,23 @@ impl Index {
         Ok(Held(self.records(start.bindings.get(), end.bindings.get())?))
     }
 
+    /// A credential by its entity.
+    pub(crate) fn credential(&self, entity: u32) -> Result<&CredentialRecord, Corrupt> {
+        let all: &[CredentialRecord] = self.records(0, self.count::<CredentialRecord>())?;
+        let place = all.binary_search_by_key(&entity, |record| record.entity.get()).map_err(|_| Corrupt)?;
+        all.get(place).ok_or(Corrupt)
+    }
+
+    /// The context keys that a type of credential demands.
+    pub(crate) fn demands_of(&self, kind: u16) -> Result<&[DemandRecord], Corrupt> {
+        let all: &[DemandRecord] = self.records(0, self.count::<DemandRecord>())?;
+        let kind = u32::from(kind);
+        let from = all.partition_point(|record| record.kind.get() < kind);
+        let rest = all.get(from..).unwrap_or_default();
+        let mine = rest.partition_point(|record| record.kind.get() == kind);
+        Ok(rest.get(..mine).unwrap_or_default())
+    }
+
     /// The groups that a subject is in.
     pub(crate) fn memberships(&self, subject: u32) -> Result<&[MembershipRecord], Corrupt> {
         let (start, end) = self.entity_and_next(subject)?;
@@ -195,19 +212,18 @@ impl Index {
     /// How much there is.
     pub fn counts(&self) -> Counts {
         let sort = |number: u32| self.record::<TypeRecord>(number).map_or(0, |kind| kind.flags.get());
-        let types =
-            (0..self.count::<TypeRecord>()).filter(|n| sort(*n) & (type_flags::SUBJECT | type_flags::VIRTUAL) == 0);
-        let is_subject = |entity: &u32| {
-            let record = self.record::<EntityRecord>(*entity);
-            record.is_ok_and(|record| sort(u32::from(record.kind.get())) & type_flags::SUBJECT != 0)
-        };
-        let subjects = (0..self.entities()).filter(is_subject).count();
+        let no_resource = type_flags::SUBJECT | type_flags::CREDENTIAL | type_flags::VIRTUAL;
+        let types = (0..self.count::<TypeRecord>()).filter(|n| sort(*n) & no_resource == 0);
+        let of_sort =
+            |entity: u32| self.record::<EntityRecord>(entity).map_or(0, |one| sort(u32::from(one.kind.get())));
+        let subjects = (0..self.entities()).filter(|entity| of_sort(*entity) & type_flags::SUBJECT != 0).count();
+        let resources = (0..self.entities()).filter(|entity| of_sort(*entity) & no_resource == 0).count();
         let wide = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
         Counts {
             types: types.count(),
             roles: wide(self.count::<RoleRecord>()),
             subjects,
-            resources: wide(self.entities()).saturating_sub(subjects),
+            resources,
             bindings: wide(self.count::<BindingRecord>()),
             forbids: wide(self.count::<crate::compile::layout::ForbidRecord>()),
         }

@@ -4,12 +4,14 @@ use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
 use crate::compile::layout::{
-    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, ForbidRecord, HeaderRecord,
-    InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS, MembershipRecord, NONE, NameSlot, OperandKind,
-    OperandRecord, Operation, ParameterRecord, PermissionRecord, ProgramRecord, RoleRecord, RuleRecord, SECTIONS,
-    SUBJECT_TYPES, Section, SupplierCode, TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind,
-    ValueRecord, governor_source,
+    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, CredentialRecord, CredentialScopeRecord,
+    DemandRecord, EntityRecord, ForbidRecord, HeaderRecord, InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS,
+    MembershipRecord, NONE, NameSlot, OperandKind, OperandRecord, Operation, ParameterRecord, PermissionRecord,
+    ProgramRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES, ScopeRequirementRecord, Section, SupplierCode,
+    TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind, ValueRecord, governor_source,
 };
+
+mod credentials;
 
 use super::Index;
 use super::read::{Corrupt, Record};
@@ -43,15 +45,21 @@ impl Index {
     /// # Errors
     /// Bytes that are foreign, of another version, cut, or inconsistent in any reference.
     pub fn open(bytes: Vec<u8>) -> Result<Self, OpenError> {
-        let (header, _) = HeaderRecord::ref_from_prefix(&bytes).map_err(|_| OpenError::Foreign)?;
+        Self::open_behind(bytes, 0)
+    }
+
+    /// As [`Index::open`], for bytes of which the first `start` are not its own: a large file is never copied.
+    pub(super) fn open_behind(bytes: Vec<u8>, start: usize) -> Result<Self, OpenError> {
+        let own = bytes.get(start..).unwrap_or_default();
+        let (header, _) = HeaderRecord::ref_from_prefix(own).map_err(|_| OpenError::Foreign)?;
         if header.magic != MAGIC {
             return Err(OpenError::Foreign);
         }
         if header.version.get() != VERSION {
             return Err(OpenError::Version { found: header.version.get() });
         }
-        let sections = sections(header, bytes.len())?;
-        let digest = *blake3::hash(&bytes).as_bytes();
+        let sections = sections(header, own.len())?.map(|(from, to)| (start + from, start + to));
+        let digest = *blake3::hash(own).as_bytes();
         let index = Self {
             sections,
             flags: header.flags.get(),
@@ -60,6 +68,7 @@ impl Index {
             name_probes: header.name_probes.get(),
             entity_probes: header.entity_probes.get(),
             digest,
+            start,
             bytes,
         };
         index.validate()?;
@@ -68,7 +77,7 @@ impl Index {
 
     fn validate(&self) -> Result<(), OpenError> {
         self.check_sizes()?;
-        let checks: [(&'static str, Check); 9] = [
+        let checks: [(&'static str, Check); 10] = [
             ("levels", Self::check_levels),
             ("names", Self::check_names),
             ("types", Self::check_types),
@@ -78,6 +87,7 @@ impl Index {
             ("roles", Self::check_roles),
             ("entities", Self::check_entities),
             ("forbids", Self::check_forbids),
+            ("credentials", Self::check_credentials),
         ];
         for (what, check) in checks {
             check(self).map_err(|Corrupt| OpenError::Damaged { what })?;
@@ -107,6 +117,11 @@ impl Index {
             self.is_whole::<TermsRecord>(),
             self.is_whole::<ForbidRecord>(),
             self.is_whole::<TargetedForbidRecord>(),
+            self.is_whole::<CredentialRecord>(),
+            self.is_whole::<CredentialScopeRecord>(),
+            self.is_whole::<ScopeRequirementRecord>(),
+            self.is_whole::<DemandRecord>(),
+            self.section(Section::CredentialLists).len().is_multiple_of(4),
             self.section(Section::Parents).len().is_multiple_of(4),
             self.section(Section::EntitySlots).len().is_multiple_of(4),
             self.section(Section::GeneralForbids).len().is_multiple_of(4),
@@ -192,6 +207,9 @@ impl Index {
             if terms.levels.get() != NONE && self.governors() > 0 {
                 self.levels_on(terms.levels.get(), self.governors() - 1)?;
             }
+            if terms.pin.get() != NONE {
+                self.in_set(terms.pin.get(), self.count::<PermissionRecord>().saturating_sub(1))?;
+            }
         }
         Ok(())
     }
@@ -244,9 +262,11 @@ impl Index {
         let number = operand.number.get();
         match OperandKind::from_code(operand.kind).ok_or(Corrupt)? {
             OperandKind::Literal => self.record::<ValueRecord>(number).map(drop),
-            OperandKind::Resource | OperandKind::Ancestor | OperandKind::Subject | OperandKind::Context => {
-                self.record::<AttributeRecord>(number).map(drop)
-            }
+            OperandKind::Resource
+            | OperandKind::Ancestor
+            | OperandKind::Subject
+            | OperandKind::Credential
+            | OperandKind::Context => self.record::<AttributeRecord>(number).map(drop),
             OperandKind::Parameter => ensure(usize::try_from(number).is_ok_and(|number| number < MAX_PARAMETERS)),
             OperandKind::Nothing
             | OperandKind::SubjectItself

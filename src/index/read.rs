@@ -4,9 +4,10 @@ use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::compile::layout::{
-    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, ForbidRecord, InstructionRecord,
-    LimitRecord, MembershipRecord, NONE, NameSlot, ParameterRecord, PermissionRecord, ProgramRecord, RoleRecord,
-    RuleRecord, Section, TargetedForbidRecord, TermsRecord, TypeRecord, ValueRecord,
+    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, CredentialRecord, CredentialScopeRecord,
+    DemandRecord, EntityRecord, ForbidRecord, InstructionRecord, LimitRecord, MembershipRecord, NONE, NameSlot,
+    ParameterRecord, PermissionRecord, ProgramRecord, RoleRecord, RuleRecord, ScopeRequirementRecord, Section,
+    TargetedForbidRecord, TermsRecord, TypeRecord, ValueRecord,
 };
 
 use super::Index;
@@ -50,6 +51,10 @@ records! {
     TermsRecord => Terms,
     ForbidRecord => Forbids,
     TargetedForbidRecord => TargetedForbids,
+    CredentialRecord => Credentials,
+    CredentialScopeRecord => CredentialScopes,
+    ScopeRequirementRecord => ScopeRequirements,
+    DemandRecord => Demands,
 }
 
 impl Index {

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod compiled;
+#[cfg(test)]
 mod configuration;
 #[cfg(test)]
 mod garbage;
@@ -22,3 +24,5 @@ mod shutdown;
 mod start;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod test_verb;

@@ -35,14 +35,24 @@ pub(super) fn absent_operands(steps: &[Step], permission: u32, schema: &Schema<'
         .filter_map(|s| s.left.as_ref())
         .map(|o| &o.term)
         .collect();
-    let operands = steps.iter().flat_map(|step| step.left.iter().chain(&step.right));
-    let absent = operands.filter(|operand| !asked.contains(&&operand.term) && may_be_absent(operand, info, schema));
+    let operands = || steps.iter().flat_map(|step| step.left.iter().chain(&step.right));
+    // `has(credential.x)` is unknown where no credential asks: only `request.by_credential` says whether one does.
+    let keyed = operands().any(|operand| is_path(operand, &["request", "by_credential"]));
+    let absent = operands().filter(|operand| {
+        let unkeyed = !keyed
+            && matches!(&operand.term, Term::Path(names) if names.first().is_some_and(|root| root == "credential"));
+        unkeyed || (!asked.contains(&&operand.term) && may_be_absent(operand, info, schema))
+    });
     absent
         .filter_map(|operand| match &operand.term {
             Term::Path(names) => Some(names.join(".")),
             _ => None,
         })
         .collect()
+}
+
+fn is_path(operand: &Operand, path: &[&str]) -> bool {
+    matches!(&operand.term, Term::Path(names) if names == path)
 }
 
 fn may_be_absent(operand: &Operand, info: &PermissionInfo<'_>, schema: &Schema<'_>) -> bool {
@@ -258,7 +268,7 @@ fn path<'p>(
         },
         Some(Err(())) => Err(unknown_attribute(names, operand, info, schema)),
         None => Err(mistake(format!("`{}` is not something a condition can read", names.join(".")))
-            .help("read resource.x, ancestor.<type>.x, subject.x, context.x, param.x, subject, resource, request.time or request.by_credential")),
+            .help("read resource.x, ancestor.<type>.x, subject.x, credential.x, context.x, param.x, subject, resource, request.time or request.by_credential")),
     }
 }
 
@@ -273,7 +283,8 @@ fn attribute_of(
     };
     match names {
         ["resource", name] => found(schema.attribute(info.owner, name), OperandKind::Resource, 0),
-        ["subject", name] => found(subject_attribute(name, schema), OperandKind::Subject, 0),
+        ["subject", name] => found(asker_attribute(name, TypeSort::Subject, schema), OperandKind::Subject, 0),
+        ["credential", name] => found(asker_attribute(name, TypeSort::Credential, schema), OperandKind::Credential, 0),
         ["context", name] => found(schema.context_key(name), OperandKind::Context, 0),
         ["ancestor", kind, name] => {
             let above = schema.type_info(info.owner).map(|own| own.ancestors.as_slice()).unwrap_or_default();
@@ -287,11 +298,11 @@ fn attribute_of(
     }
 }
 
-/// An attribute of the subject. Several subject types may declare it, then with one type of value; the slot names the
-/// first of them and the evaluation finds the subject's own by name.
-fn subject_attribute(name: &str, schema: &Schema<'_>) -> Option<u32> {
-    let subjects = schema.types.iter().zip(0..).filter(|(info, _)| info.sort == TypeSort::Subject);
-    let mut found = subjects.filter_map(|(_, number)| schema.attribute(number, name));
+/// An attribute of the subject or of the credential. Several types of that sort may declare it, then with one type of
+/// value; the slot names the first of them and the evaluation finds the asker's own by name.
+fn asker_attribute(name: &str, sort: TypeSort, schema: &Schema<'_>) -> Option<u32> {
+    let types = schema.types.iter().zip(0..).filter(|(info, _)| info.sort == sort);
+    let mut found = types.filter_map(|(_, number)| schema.attribute(number, name));
     let first = found.next()?;
     let kind = |number| schema.attribute_info(number).map(|info| &info.kind);
     found.all(|other| kind(other) == kind(first)).then_some(first)
@@ -315,8 +326,8 @@ fn unknown_attribute(names: &[&str], operand: &Operand, info: &PermissionInfo<'_
         ["resource", name] => {
             mistake(format!("`{path}`: type `{own}` has no attribute `{name}`")).help(known(info.owner))
         }
-        ["subject", name] => mistake(format!(
-            "`{path}`: no subject type has an attribute `{name}`, or several have it with different types"
+        [root @ ("subject" | "credential"), name] => mistake(format!(
+            "`{path}`: no {root} type has an attribute `{name}`, or several have it with different types"
         )),
         ["context", name] => {
             mistake(format!("`{path}`: there is no context key `{name}`")).help(known(crate::compile::layout::ANY_TYPE))
@@ -336,6 +347,7 @@ fn is_attribute(record: OperandRecord) -> bool {
         OperandKind::Resource,
         OperandKind::Ancestor,
         OperandKind::Subject,
+        OperandKind::Credential,
         OperandKind::Context,
         OperandKind::Parameter,
     ];

@@ -129,12 +129,14 @@ pub enum OperandKind {
     RequestTime,
     /// Whether a credential asks.
     ByCredential,
+    /// An attribute of the credential.
+    Credential,
 }
 
 impl OperandKind {
     /// The kind of a byte.
     pub fn from_code(code: u8) -> Option<Self> {
-        const ALL: [OperandKind; 11] = [
+        const ALL: [OperandKind; 12] = [
             OperandKind::Nothing,
             OperandKind::Literal,
             OperandKind::Resource,
@@ -146,6 +148,7 @@ impl OperandKind {
             OperandKind::ResourceItself,
             OperandKind::RequestTime,
             OperandKind::ByCredential,
+            OperandKind::Credential,
         ];
         ALL.get(usize::from(code)).copied()
     }

@@ -63,6 +63,8 @@ pub mod type_flags {
     pub const VIRTUAL: u32 = 4;
     /// Its entities ask; they are not asked about.
     pub const SUBJECT: u32 = 8;
+    /// Its entities ask in the name of a subject, their parent; they are not asked about.
+    pub const CREDENTIAL: u32 = 32;
 }
 
 /// An attribute of a type, or a context key.
@@ -97,6 +99,18 @@ pub mod attribute_flags {
     pub const OPTIONAL: u8 = 1;
     /// It is never printed.
     pub const SENSITIVE: u8 = 2;
+}
+
+/// A context key that a credential's request itself must send.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct DemandRecord {
+    /// The type of credential.
+    pub kind: U32,
+    /// The context key.
+    pub attribute: U32,
 }
 
 /// An action of a type.

@@ -62,7 +62,8 @@ pub(super) fn resolve<'p>(policy: &'p Policy, schema: &Schema<'p>, findings: &mu
     let mut list = Vec::new();
     let subjects = policy.subject_types.iter().map(|declared| (&declared.name, &declared.attributes));
     let resources = policy.types.iter().map(|declared| (&declared.name, &declared.attributes));
-    for (name, attributes) in subjects.chain(resources) {
+    let credentials = policy.credential_types.iter().map(|declared| (&declared.name, &declared.attributes));
+    for (name, attributes) in subjects.chain(credentials).chain(resources) {
         let Some(owner) = schema.type_number(&name.value) else { continue };
         for declared in attributes {
             list.extend(one(owner, declared, schema, findings));
@@ -148,7 +149,8 @@ pub(super) fn reference(target: &Spanned<String>, schema: &Schema<'_>, findings:
         return Some(SUBJECT_TYPES);
     }
     let number = schema.type_number(&target.value);
-    let usable = number.filter(|n| schema.type_info(*n).is_some_and(|info| info.sort != TypeSort::Virtual));
+    let usable = number
+        .filter(|n| matches!(schema.sort(*n), Some(TypeSort::Resource | TypeSort::Subject | TypeSort::Credential)));
     if usable.is_none() {
         findings.error(target.at, format!("`ref({})` names no type that has entities", target.value));
     }

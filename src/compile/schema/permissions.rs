@@ -97,7 +97,7 @@ fn one<'p>(
 }
 
 fn is_governor(schema: &Schema<'_>, number: u16) -> bool {
-    schema.type_info(number).is_some_and(|info| info.sort != TypeSort::Subject)
+    matches!(schema.sort(number), Some(TypeSort::Resource | TypeSort::Virtual))
 }
 
 fn parameters(action: &Action, schema: &Schema<'_>, findings: &mut Findings) -> Vec<u16> {

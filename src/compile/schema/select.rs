@@ -38,8 +38,10 @@ impl Schema<'_> {
         let mut types = Vec::new();
         for name in names {
             let number = self.type_number(&name.value);
-            if number.and_then(|n| self.type_info(n)).is_some_and(|info| info.sort == TypeSort::Subject) {
-                findings.error(name.at, format!("`{}` is a subject type: it is never asked about", name.value));
+            let sort = number.and_then(|number| self.sort(number));
+            if let Some(TypeSort::Subject | TypeSort::Credential) = sort {
+                let what = if sort == Some(TypeSort::Subject) { "subject" } else { "credential" };
+                findings.error(name.at, format!("`{}` is a {what} type: it is never asked about", name.value));
             } else if let Some(number) = number {
                 types.push(number);
             } else if let Some(members) = self.classes.get(name.value.as_str()) {

@@ -17,6 +17,7 @@ pub(super) fn resolve<'p>(policy: &'p Policy, findings: &mut Findings) -> (Vec<T
     let mut types: Vec<TypeInfo<'p>> = Vec::new();
     let subjects = policy.subject_types.iter().map(|subject| bare(&subject.name, TypeSort::Subject));
     types.extend(subjects);
+    types.extend(policy.credential_types.iter().map(|credential| bare(&credential.name, TypeSort::Credential)));
     for declared in &policy.types {
         let sort = if declared.is_virtual { TypeSort::Virtual } else { TypeSort::Resource };
         types.push(TypeInfo { root: declared.root, open: declared.open, ..bare(&declared.name, sort) });
@@ -48,7 +49,7 @@ pub(super) fn resolve<'p>(policy: &'p Policy, findings: &mut Findings) -> (Vec<T
 }
 
 fn bare(name: &Spanned<String>, sort: TypeSort) -> TypeInfo<'_> {
-    TypeInfo { name, parents: Vec::new(), sort, root: sort == TypeSort::Subject, open: false, ancestors: Vec::new() }
+    TypeInfo { name, parents: Vec::new(), sort, root: sort != TypeSort::Resource, open: false, ancestors: Vec::new() }
 }
 
 fn parents_of(
@@ -152,11 +153,9 @@ fn expand<'p>(
     for member in &class.members {
         let name = member.value.as_str();
         if let Some(number) = schema.type_number(name) {
-            if schema.type_info(number).is_some_and(|info| info.sort == TypeSort::Subject) {
-                findings.error(
-                    member.at,
-                    format!("`{name}` is a subject type and cannot be in class `{}`", class.name.value),
-                );
+            if let Some(TypeSort::Subject | TypeSort::Credential) = schema.sort(number) {
+                let message = format!("`{name}` is no resource type and cannot be in class `{}`", class.name.value);
+                findings.error(member.at, message);
             }
             members.push(number);
         } else if open.contains(&name) {

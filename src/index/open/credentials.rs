@@ -1,0 +1,73 @@
+//! What opening checks of credentials: each belongs to one entity and one owner, and everything it names exists.
+
+use zerocopy::little_endian::U32;
+
+use crate::compile::layout::{
+    ANY_TYPE, CredentialRecord, CredentialScopeRecord, DemandRecord, EntityRecord, NONE, PermissionRecord,
+    ScopeRequirementRecord, Section, TermsRecord, TypeRecord, ValueKind, ValueRecord, type_flags,
+};
+use crate::index::Index;
+use crate::index::read::Corrupt;
+
+use super::ensure;
+
+impl Index {
+    pub(super) fn check_credentials(&self) -> Result<(), Corrupt> {
+        let all = self.all::<CredentialRecord>()?;
+        ensure(all.is_sorted_by(|a, b| a.entity.get() < b.entity.get()))?;
+        for record in all {
+            ensure(self.sort_of(record.entity.get())? & type_flags::CREDENTIAL != 0)?;
+            self.check_credential(record)?;
+        }
+        // Each record has an entity of its own; so as many entities as records means that none is left out.
+        let mut entities = 0;
+        for entity in 0..self.entities() {
+            entities += u32::from(self.sort_of(entity)? & type_flags::CREDENTIAL != 0);
+        }
+        ensure(entities == self.count::<CredentialRecord>())?;
+        self.all::<CredentialScopeRecord>()?.iter().try_for_each(|scope| self.check_scope(scope))?;
+        for requirement in self.all::<ScopeRequirementRecord>()? {
+            ensure(self.attribute(requirement.attribute.get())?.owner.get() == ANY_TYPE)?;
+            let values: &ValueRecord = self.record(requirement.values.get())?;
+            ensure(values.kind == ValueKind::List as u8)?;
+        }
+        let demands = self.all::<DemandRecord>()?;
+        ensure(demands.is_sorted())?;
+        for demand in demands {
+            let kind: &TypeRecord = self.record(demand.kind.get())?;
+            ensure(kind.flags.get() & type_flags::CREDENTIAL != 0)?;
+            ensure(self.attribute(demand.attribute.get())?.owner.get() == ANY_TYPE)?;
+        }
+        Ok(())
+    }
+
+    fn check_credential(&self, record: &CredentialRecord) -> Result<(), Corrupt> {
+        let entity: &EntityRecord = self.record(record.entity.get())?;
+        ensure(self.sort_of(entity.parent.get())? & type_flags::SUBJECT != 0)?;
+        self.optional_record::<TermsRecord>(record.terms)?;
+        let list = |start: U32, end: U32| self.numbers(Section::CredentialLists, start.get(), end.get());
+        let scopes = self.count::<CredentialScopeRecord>();
+        ensure(list(record.scopes, record.scopes_end)?.iter().all(|scope| scope.get() < scopes))?;
+        ensure(list(record.within, record.within_end)?.iter().all(|node| node.get() < self.entities()))?;
+        self.check_set(record.permissions)
+    }
+
+    fn check_scope(&self, scope: &CredentialScopeRecord) -> Result<(), Corrupt> {
+        self.text(scope.name.get())?;
+        self.records::<ScopeRequirementRecord>(scope.requirements.get(), scope.requirements_end.get())?;
+        self.check_set(scope.permissions)
+    }
+
+    fn check_set(&self, set: U32) -> Result<(), Corrupt> {
+        if set.get() == NONE {
+            return Ok(());
+        }
+        self.in_set(set.get(), self.count::<PermissionRecord>().saturating_sub(1)).map(drop)
+    }
+
+    fn sort_of(&self, entity: u32) -> Result<u32, Corrupt> {
+        ensure(entity < self.entities())?;
+        let record: &EntityRecord = self.record(entity)?;
+        Ok(self.record::<TypeRecord>(u32::from(record.kind.get()))?.flags.get())
+    }
+}
