@@ -24,14 +24,14 @@ pub(super) fn actions(draw: &mut Draw<'_>) -> Vec<Action> {
     let role = parameter("role", ValueType::Role, false);
     let permissions = parameter("permissions", ValueType::List(Box::new(ValueType::Permission)), false);
     let thing = parameter("thing", ValueType::Reference(name("c")), draw.chance(30));
-    let assign = Action { parameters: vec![target(draw), role.clone()], ..action("assign") };
+    let assign = Action { parameters: vec![role.clone(), target(draw)], ..action("assign") };
     let revoke_one = draw.chance(40);
-    let revoke_parameters = [target(draw)].into_iter().chain(revoke_one.then_some(role)).collect();
+    let revoke_parameters = revoke_one.then_some(role).into_iter().chain([target(draw)]).collect();
     let revoke = Action { parameters: revoke_parameters, ..action("revoke") };
-    let customise = Action { parameters: vec![target(draw), permissions], ..action("customise") };
+    let customise = Action { parameters: vec![permissions, target(draw)], ..action("customise") };
     let mut whom = target(draw);
     whom.optional = draw.chance(40);
-    let hand = Action { parameters: vec![thing, whom], ..action("hand") };
+    let hand = Action { parameters: vec![whom, thing], ..action("hand") };
     let granting = if draw.chance(50) { Change::Grant } else { Change::Replace };
     vec![
         changing(draw, assign, granting),

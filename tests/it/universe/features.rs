@@ -25,7 +25,7 @@ pub(crate) enum Feature {
 }
 
 /// What the engine knows.
-const KNOWN: &[Feature] = &[];
+const KNOWN: &[Feature] = &[Feature::Superuser, Feature::Versions, Feature::Pins, Feature::Credentials];
 
 impl Feature {
     pub(crate) fn is_known(self) -> bool {

@@ -118,8 +118,8 @@ fn real_type(draw: &mut Draw<'_>, own: &str, parents: &[&str], above_is_governed
                 ValueType::Reference(name(if parents.contains(&"b") { "b" } else { "c" })),
                 draw.chance(60),
             ),
-            parameter("who", ValueType::Reference(name("subject")), draw.chance(80)),
             parameter("third", ValueType::Reference(name("user")), draw.chance(80)),
+            parameter("who", ValueType::Reference(name("subject")), draw.chance(80)),
         ],
         ..action("move")
     };
