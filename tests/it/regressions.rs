@@ -45,3 +45,25 @@ fn the_order_of_credentials_is_not_in_the_bytes() {
     let (there, back) = (format!("{{{one}, {two}}}"), format!("{{{two}, {one}}}"));
     assert_eq!(text(&there, r#"{"x": 1, "y": 2}"#), text(&back, r#"{"y": 2, "x": 1}"#));
 }
+
+#[test]
+fn the_order_of_defined_roles_is_not_in_the_bytes() {
+    let policy = r#"{"sidegate": 1, "subject_types": {"user": {}}, "context": {"word": "string"},
+        "types": {"s": {"root": true, "actions": ["view"]}},
+        "role_templates": {"t": {"defined_at": "s", "at": "s", "may": {"on": "s", "actions": "all"},
+            "conditions": {"attributes_of": ["context"], "most": 4}}}, "resources": {"s/a": {}, "s/b": {}}}"#;
+    let line = |at: &str, word: &str| {
+        format!(
+            r#"{{"kind": "role", "at": "{at}", "name": "t/x", "rules": {{"s": {{"actions": ["view"],
+            "when": {{"all": [{{"attr": "context.word", "eq": "{word}"}}]}}}}}}}}"#
+        )
+        .replace('\n', "")
+    };
+    let bytes = |lines: [String; 2]| {
+        let source = |name: &str, text: &str| Source { name: name.to_owned(), bytes: text.as_bytes().to_vec() };
+        let sources = vec![source("policy.yaml", policy), source("facts.jsonl", &lines.join("\n"))];
+        build(sources).unwrap().index.bytes().to_vec()
+    };
+    let (one, two) = (line("s/a", "zulu"), line("s/b", "alpha"));
+    assert_eq!(bytes([one.clone(), two.clone()]), bytes([two, one]));
+}

@@ -1,6 +1,6 @@
 //! The reference's prohibitions.
 
-use sidegate::model::{Action, Block, EntityName, Forbid, Reason};
+use sidegate::model::{Action, BindingHolder, Block, Forbid, Reason};
 
 use super::book::is_running;
 use super::condition::{Lookup, holds};
@@ -39,11 +39,14 @@ impl<'a> World<'a> {
 
     /// Whether a prohibition of somebody binds the asker: by name, as a credential's owner, as one of a group that may
     /// be disabled, or as one of all.
-    fn binds(&self, name: &EntityName) -> bool {
+    fn binds(&self, holder: &BindingHolder) -> bool {
         let who = self.who();
-        name.as_entity() == self.request.subject
-            || *name == who
-            || self.groups_of(&who, true).contains(&name)
-            || name.kind == "all" && name.id == who.kind
+        match holder {
+            BindingHolder::One(name) => {
+                name.as_entity() == self.request.subject || *name == who || self.groups_of(&who, true).contains(&name)
+            }
+            BindingHolder::AllOf(kind) => *kind == who.kind,
+            BindingHolder::MembersOf(_) => panic!("a prohibition of members"),
+        }
     }
 }

@@ -127,7 +127,7 @@ impl Universe {
                 }
             }
         }
-        for (id, subject, at) in [("one", None, Some(entity("a"))), ("two", Some(entity("user")), None)] {
+        for (id, subject, at) in [("one", None, Some(entity("a"))), ("two", Some(held_by(&entity("user"))), None)] {
             let (on, grants, lifetime) = (Vec::new(), Grants::All, Lifetime::default());
             other.facts.blocks.push(Block { id: name(id), subject, at, on, grants, lifetime });
         }

@@ -1,7 +1,8 @@
 //! Facts that fit a policy: every reference is to something that is there.
 
 use sidegate::model::{
-    Attribute, Attributes, Block, EntityName, Facts, Literal, Policy, Resource, Spanned, Subject, Supplier,
+    Attribute, Attributes, BindingHolder, Block, EntityName, Facts, Literal, Policy, Resource, Spanned, Subject,
+    Supplier,
 };
 
 use super::bindings::bindings;
@@ -9,7 +10,7 @@ use super::credentials::credentials;
 use super::defined::defined_roles;
 use super::groups::groups;
 use super::policy::{REAL, lifetime, speaks_of};
-use super::{Draw, Feature, IDS, literal, name, spanned};
+use super::{Draw, Feature, IDS, held_by, literal, name, spanned};
 
 pub(crate) fn facts(draw: &mut Draw<'_>, policy: &Policy) -> Facts {
     let mut facts = Facts::default();
@@ -93,15 +94,15 @@ pub(crate) fn block(draw: &mut Draw<'_>, facts: &Facts, id: &str) -> Block {
 }
 
 /// Whom a prohibition binds: a subject, a group, a credential, or everybody of a type.
-pub(super) fn bound(draw: &mut Draw<'_>, facts: &Facts) -> Option<Spanned<EntityName>> {
+pub(super) fn bound(draw: &mut Draw<'_>, facts: &Facts) -> Option<Spanned<BindingHolder>> {
     if draw.uses(Feature::Wildcards, 10) {
-        return Some(entity("all", draw.choose::<&str>(&["user", "robot"])));
+        return Some(spanned(BindingHolder::AllOf((*draw.choose(&["user", "robot"])).to_owned())));
     }
     if let Some(group) = draw.maybe(25, &facts.groups) {
-        return Some(group.name.clone());
+        return Some(held_by(&group.name));
     }
     if let Some(credential) = draw.maybe(20, &facts.credentials) {
-        return Some(credential.name.clone());
+        return Some(held_by(&credential.name));
     }
-    draw.maybe(100, &facts.subjects).map(|subject| subject.name.clone())
+    draw.maybe(100, &facts.subjects).map(|subject| held_by(&subject.name))
 }

@@ -25,7 +25,15 @@ pub(crate) enum Feature {
 }
 
 /// What the engine knows.
-const KNOWN: &[Feature] = &[Feature::Superuser, Feature::Versions, Feature::Pins, Feature::Credentials];
+const KNOWN: &[Feature] = &[
+    Feature::Groups,
+    Feature::Wildcards,
+    Feature::Where,
+    Feature::Superuser,
+    Feature::Versions,
+    Feature::Pins,
+    Feature::Credentials,
+];
 
 impl Feature {
     pub(crate) fn is_known(self) -> bool {

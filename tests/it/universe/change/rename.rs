@@ -24,7 +24,7 @@ fn rename_policy(policy: &mut Policy) {
         own.default.iter_mut().for_each(|default| rename_literal(&name, default));
     }
     for forbid in &mut policy.forbids {
-        forbid.subjects.iter_mut().for_each(rename_bound);
+        forbid.subjects.iter_mut().for_each(rename_holder);
         forbid.scopes.iter_mut().for_each(rename);
     }
 }
@@ -54,13 +54,11 @@ fn rename_facts(facts: &mut Facts) {
         rules.flat_map(|rule| &mut rule.when).flat_map(|(_, terms)| terms).for_each(rename_term);
     }
     for binding in &mut facts.bindings {
-        if let BindingHolder::One(name) | BindingHolder::MembersOf(name) = &mut binding.subject.value {
-            rename_name(name);
-        }
+        rename_holder(&mut binding.subject);
         rename(&mut binding.at);
     }
     for block in &mut facts.blocks {
-        block.subject.iter_mut().for_each(rename_bound);
+        block.subject.iter_mut().for_each(rename_holder);
         block.at.iter_mut().for_each(rename);
     }
 }
@@ -118,8 +116,9 @@ fn rename_term(term: &mut sidegate::model::Term) {
 }
 
 /// `all(...)` names a type, which keeps its name.
-fn rename_bound(name: &mut Spanned<EntityName>) {
-    if name.kind != "all" {
-        rename(name);
+fn rename_holder(holder: &mut Spanned<BindingHolder>) {
+    match &mut holder.value {
+        BindingHolder::One(name) | BindingHolder::MembersOf(name) => rename_name(name),
+        BindingHolder::AllOf(_) => {}
     }
 }
