@@ -105,7 +105,7 @@ pub(super) const KEYS: &[Key] = keys! {
     "decision_log.properties" "SIDEGATE_DECISION_LOG_PROPERTIES" "Whose values are written, as `context.mfa, resource.state`; never of `sensitive` ones"
         |config| Slot::Properties(&mut config.decision_log.properties);
     "decision_log.queue" "SIDEGATE_DECISION_LOG_QUEUE" "Decisions that may wait; what comes on top is dropped and counted"
-        |config| Slot::Count { value: &mut config.decision_log.queue, least: 64, most: 1_000_000 };
+        |config| Slot::Count { value: &mut config.decision_log.queue, least: 64, most: 100_000 };
 };
 
 impl Slot<'_> {

@@ -285,4 +285,6 @@ impl Drop for DecisionLog {
 }
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

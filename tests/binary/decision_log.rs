@@ -151,6 +151,14 @@ fn a_deaf_socket_holds_up_nobody_and_every_drop_is_counted() {
         daemon.metric(DROPPED) > 1000
     });
     daemon.logged("the decision log cannot keep up");
+    // Nor does it hold on to snapshots: two that are replaced and in use would stop the next reload.
+    let applied = "sidegate_reloads_total{result=\"applied\"}";
+    for number in 2..=6 {
+        daemon.write(&good().replace("orbit", &format!("orbit-{number}")));
+        until("it is live", || daemon.metric(applied) == number);
+        client.call(|client| client.batch(batch.clone())).unwrap();
+        decided += 1000;
+    }
     // The reader wakes up: what waited arrives whole, and the lines tell of every gap but the one behind the last.
     let (socket, _) = listener.accept().unwrap();
     let reader = thread::spawn(move || parsed(BufReader::new(socket).lines().map(Result::unwrap)));
@@ -179,6 +187,43 @@ fn what_cannot_be_written_to_is_told_once_and_holds_up_nobody() {
         let ended = daemon.terminate();
         assert_eq!(ended.code, Some(0), "{}", ended.err);
     }
+}
+
+#[test]
+fn each_line_speaks_of_the_snapshot_that_answered() {
+    let (daemon, directory) = logging("mode = \"all\"\nto = \"file:DIR/log\"\nproperties = \"context.mfa\"");
+    let client = daemon.client();
+    let ask = || {
+        let said = |value| v1::Value { kind: Some(value) };
+        let mut asked = question("ana", "access");
+        asked.context.insert("mfa".into(), said(v1::value::Kind::BoolValue(true)));
+        asked.context.insert("token".into(), said(v1::value::Kind::StringValue("hunter2".into())));
+        client.call(|client| client.authorize(asked.clone())).unwrap().snapshot.unwrap().digest
+    };
+    let first = ask();
+    // Numbers mean something else now: there are others before.
+    daemon.write(
+        &good()
+            .replace("user/ana: {}", "user/abe: {}, user/ana: {}")
+            .replace("account/orbit: {}", "account/a: {}\n  account/orbit: {}"),
+    );
+    until("it is served", || ask() != first);
+    let second = ask();
+    daemon.terminate();
+    let text = fs::read_to_string(directory.path().join("log")).unwrap();
+    assert!(!text.contains("hunter2"), "{text}");
+    let logged = lines(&directory.path().join("log"));
+    let digests = [first, second].map(Json::from);
+    for line in &logged {
+        assert_eq!(line["subject"], serde_json::json!({"type": "user", "id": "ana"}));
+        let generation = digests.iter().position(|digest| *digest == line["snapshot"]["digest"]).unwrap() + 1;
+        assert_eq!(line["snapshot"]["generation"], generation);
+        assert_eq!(
+            (&line["properties"], &line["properties_withheld"]),
+            (&serde_json::json!({"context.mfa": true}), &1.into())
+        );
+    }
+    assert_eq!(logged.last().unwrap()["snapshot"]["generation"], 2);
 }
 
 #[test]

@@ -152,3 +152,6 @@ fn snapshot(out: &mut String, snapshot: &Snapshot) -> fmt::Result {
     let Snapshot { sequence, digest, generation, .. } = snapshot;
     write!(out, ",\"snapshot\":{{\"sequence\":{sequence},\"digest\":\"{digest}\",\"generation\":{generation}}}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The log as a whole, with a real snapshot.
+//! The log as a whole: what is written, what is dropped, and that each is counted.
 
 use std::{
     fs,
@@ -13,79 +13,21 @@ use std::{
 };
 
 use crossbeam_queue::ArrayQueue;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::{
-    DecisionLog, Destination, Door, Entry, Mode, Origin, PropertyName, Settings, Shared, TraceContext, output::Output,
-    record::Record, render, writer::Writer,
+    DecisionLog, Destination, Mode, Settings, Shared,
+    output::Output,
+    record::Record,
+    testing::{ASKED, entry, settings, snapshot},
+    writer::Writer,
 };
 use crate::{
-    decide,
-    model::{Entity, Request, Timestamp, Value, Verdict},
+    model::{Decision, Reason, Verdict},
     observe::metrics::LogCounters,
-    snapshot::{Snapshot, document_builder, load},
 };
-
-const POLICY: &str = r"
-sidegate: 1
-sequence: 7
-subject_types: {user: {attributes: {team: {type: string, from: request}, pin: {type: string, from: request, sensitive: true}}}}
-context: {mfa: bool, secret: {type: string, sensitive: true}}
-types:
-  account: {root: true, actions: [open]}
-  page:
-    parent: account
-    attributes: {state: {type: string, from: request}, key: {type: string, from: request, sensitive: true}}
-    actions:
-      view: {}
-      move: {parameters: {to: {type: ref(account), optional: true}}}
-roles:
-  reader: {at: account, allow: [{on: page, actions: [view]}]}
-subjects: {user/ana: {}}
-resources: {account/orbit: {}, page/home: {parent: account/orbit}, page/LONG: {parent: account/orbit}}
-bindings: [{subject: user/ana, role: reader, at: account/orbit}]
-";
 
 const LIMIT: Duration = Duration::from_secs(30);
-
-const ASKED: Request<'static> = Request {
-    subject: Entity { kind: "user", id: "ana" },
-    subject_properties: &[],
-    action: "view",
-    action_properties: &[],
-    resource: Entity { kind: "page", id: "home" },
-    parent: None,
-    resource_properties: &[],
-    context: &[],
-};
-
-fn long() -> String {
-    "é".repeat(500)
-}
-
-fn snapshot() -> Arc<Snapshot> {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("policy.yaml");
-    fs::write(&path, POLICY.replace("LONG", &long())).unwrap();
-    Arc::new(load(&path, 1 << 20, &document_builder()).unwrap())
-}
-
-fn settings(mode: Mode) -> Settings {
-    Settings { mode, destination: Destination::Stdout, one_in: 3, properties: Vec::new(), queue: 64 }
-}
-
-fn entry<'a>(snapshot: &'a Arc<Snapshot>, request: &'a Request<'a>, request_id: &'a str) -> Entry<'a> {
-    let time = Timestamp::parse("2026-01-31T09:00:00.5Z").unwrap();
-    let verdict = decide::authorize(&snapshot.index, request, time).unwrap();
-    Entry { snapshot, request, verdict, time, request_id, origin: Origin { door: Door::Authorize, trace: None } }
-}
-
-fn rendered(entry: &Entry<'_>, settings: &Settings, missing: u64) -> Json {
-    let mut line = String::new();
-    render::line(&mut line, &Record::new(entry, &settings.properties), settings, missing).unwrap();
-    assert!(line.ends_with("}\n") && line.matches('\n').count() == 1, "{line}");
-    serde_json::from_str(&line).unwrap()
-}
 
 /// A log whose threads do not run.
 fn still(settings: Settings) -> (DecisionLog, Arc<Shared>) {
@@ -109,118 +51,9 @@ fn until(what: &str, done: impl Fn() -> bool) {
 }
 
 #[test]
-fn a_line_says_who_what_why_and_by_which_snapshot() {
-    let snapshot = snapshot();
-    let trace = TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-    let origin = Origin { door: Door::Batch, trace };
-    let line = rendered(&Entry { origin, ..entry(&snapshot, &ASKED, "r-1") }, &settings(Mode::All), 0);
-    let expected = json!({
-        "evaluated_at": "2026-01-31T09:00:00.5Z",
-        "decision": "ALLOW",
-        "reason": "GRANTED",
-        "rule_id": "roles/reader/page.view",
-        "undetermined": false,
-        "subject": {"type": "user", "id": "ana"},
-        "action": "view",
-        "resource": {"type": "page", "id": "home"},
-        "snapshot": {"sequence": 7, "digest": snapshot.digest, "generation": 0},
-        "door": "batch",
-        "request_id": "r-1",
-        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
-        "span_id": "00f067aa0ba902b7",
-    });
-    assert_eq!(line, expected);
-    let sampled = rendered(&entry(&snapshot, &ASKED, ""), &settings(Mode::Sampled), 4);
-    assert_eq!((&sampled["one_in"], &sampled["dropped"]), (&json!(3), &json!(4)));
-    assert_eq!(sampled.get("request_id"), None);
-}
-
-#[test]
-fn what_the_snapshot_does_not_hold_is_told_in_its_own_words() {
-    let snapshot = snapshot();
-    let request = Request {
-        subject: Entity { kind: "user", id: "bob\u{202e}\"" },
-        action: "burn",
-        resource: Entity { kind: "ghost", id: "x" },
-        ..ASKED
-    };
-    let line = rendered(&entry(&snapshot, &request, "a\n{\"decision\":\"ALLOW\"}"), &settings(Mode::All), 0);
-    assert_eq!(line["reason"], "UNKNOWN_TYPE");
-    assert_eq!(line["subject"], json!({"type": "user", "id": "bob\u{202e}\""}));
-    assert_eq!((&line["action"], &line["resource"]), (&json!("burn"), &json!({"type": "ghost", "id": "x"})));
-    assert_eq!(line["request_id"], "a\n{\"decision\":\"ALLOW\"}");
-    assert_eq!(line.get("truncated"), None);
-}
-
-#[test]
-fn long_names_are_whole_where_they_are_held_and_else_cut_and_marked() {
-    let snapshot = snapshot();
-    let long = long();
-    let held = Request { resource: Entity { kind: "page", id: &long }, ..ASKED };
-    let line = rendered(&entry(&snapshot, &held, ""), &settings(Mode::All), 0);
-    assert_eq!((&line["decision"], &line["resource"]["id"]), (&json!("ALLOW"), &json!(long)));
-    assert_eq!(line.get("truncated"), None);
-    let other = "ü".repeat(500);
-    let request = Request {
-        subject: Entity { kind: &other, id: &other },
-        action: &other,
-        resource: Entity { kind: &other, id: &other },
-        ..ASKED
-    };
-    let line = rendered(&entry(&snapshot, &request, &other), &settings(Mode::All), 0);
-    let all = ["subject.type", "subject.id", "action", "resource.type", "resource.id", "request_id"];
-    let told: Vec<&str> = line["truncated"].as_array().unwrap().iter().map(|field| field.as_str().unwrap()).collect();
-    assert!(
-        all.iter().all(|field| told.contains(field) || (*field == "request_id" && line.get(field).is_none())),
-        "{line}"
-    );
-    assert_eq!(line["subject"]["type"].as_str().unwrap(), "ü".repeat(127), "255 bytes, cut between letters");
-}
-
-#[test]
-fn only_properties_that_configuration_and_policy_let_through_are_written() {
-    let snapshot = snapshot();
-    let list = [Value::String("a"), Value::Int(1)];
-    let request = Request {
-        subject_properties: &[("team", Value::String("red")), ("pin", Value::String("0000")), ("x", Value::Null)],
-        action: "move",
-        action_properties: &[("to", Value::Entity(Entity { kind: "account", id: "orbit" }))],
-        resource_properties: &[("state", Value::List(&list)), ("key", Value::String("k3y"))],
-        context: &[("mfa", Value::Bool(true)), ("secret", Value::String("s3cret")), ("other", Value::String("0ther"))],
-        ..ASKED
-    };
-    let line = rendered(&entry(&snapshot, &request, ""), &settings(Mode::All), 0);
-    assert_eq!((line.get("properties"), &line["properties_withheld"]), (None, &json!(9)));
-    let names = ["subject.team", "subject.pin", "subject.x", "action.to", "resource.state", "resource.key"];
-    let names = names.into_iter().chain(["context.mfa", "context.secret", "context.other", "context.state"]);
-    let properties = names.map(|name| PropertyName::parse(name).unwrap()).collect();
-    let settings = Settings { properties, ..settings(Mode::All) };
-    let line = rendered(&entry(&snapshot, &request, ""), &settings, 0);
-    let written = json!({
-        "subject.team": "red",
-        "action.to": {"type": "account", "id": "orbit"},
-        "resource.state": ["a", 1],
-        "context.mfa": true,
-    });
-    // Sensitive ones, and those that the policy does not declare, stay back although they are on the list.
-    assert_eq!((&line["properties"], &line["properties_withheld"]), (&written, &json!(5)));
-    let stranger = Request { subject: Entity { kind: "ghost", id: "x" }, ..request };
-    let line = rendered(&entry(&snapshot, &stranger, ""), &settings, 0);
-    assert_eq!(line["properties"].get("subject.team"), None, "whether it is sensitive cannot be known");
-    let huge = "v".repeat(2000);
-    let request = Request { resource_properties: &[("state", Value::String(&huge))], ..ASKED };
-    let line = rendered(&entry(&snapshot, &request, ""), &settings, 0);
-    assert_eq!(
-        (line.get("properties"), &line["properties_withheld"]),
-        (None, &json!(1)),
-        "a value is whole or not there"
-    );
-}
-
-#[test]
 fn each_mode_wants_its_decisions() {
-    let allow = Verdict { decision: crate::model::Decision::Allow, ..Verdict::deny(crate::model::Reason::Granted) };
-    let deny = Verdict::deny(crate::model::Reason::NoGrant);
+    let allow = Verdict { decision: Decision::Allow, ..Verdict::deny(Reason::Granted) };
+    let deny = Verdict::deny(Reason::NoGrant);
     let wanted = |mode| {
         let (log, _) = still(settings(mode));
         [allow, deny, allow, deny, allow, deny].map(|verdict| log.wants(&verdict))
@@ -355,4 +188,23 @@ fn a_full_disk_and_a_deaf_socket_end_in_time() {
         });
     }
     drop(listener);
+}
+
+#[test]
+fn under_a_crowd_each_decision_is_written_or_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let settings = Settings { destination: Destination::File(path.clone()), ..settings(Mode::All) };
+    let log = DecisionLog::spawn(settings, LogCounters::default(), || ()).unwrap().unwrap();
+    let snapshot = snapshot();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..5_000).for_each(|_| log.note(&entry(&snapshot, &ASKED, "x"))));
+        }
+    });
+    assert_eq!(log.finish(LIMIT), 0);
+    let (written, dropped) = log.counts();
+    let lines = read(&path);
+    assert_eq!((written + dropped, lines.len() as u64), (20_000, written));
+    assert!(lines.iter().filter_map(|line| line["dropped"].as_u64()).sum::<u64>() <= dropped);
 }

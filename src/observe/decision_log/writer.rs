@@ -3,6 +3,7 @@
 //! dropped here.
 
 use std::{
+    mem,
     sync::{Arc, atomic::Ordering},
     thread,
     time::{Duration, Instant},
@@ -39,7 +40,9 @@ impl Writer {
             // Looked at first: what came before the closing is still rendered.
             let closed = self.shared.closed.load(Ordering::Acquire);
             let rendered = self.round();
-            self.drops.look(self.shared.counters.dropped.get());
+            if let Some(news) = self.drops.look(self.shared.counters.dropped.get(), Instant::now()) {
+                tell(&news);
+            }
             if rendered > 0 {
                 if !closed {
                     thread::park_timeout(NAP);
@@ -89,7 +92,7 @@ impl Writer {
     }
 }
 
-/// Tells when drops begin and when they have ended.
+/// Sees when drops begin and when they have ended.
 #[derive(Debug, Default)]
 struct Drops {
     seen: u64,
@@ -97,20 +100,61 @@ struct Drops {
     going_on: Option<(u64, Instant)>,
 }
 
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    Begun,
+    /// How many there were.
+    Ended(u64),
+}
+
 impl Drops {
-    fn look(&mut self, dropped: u64) {
+    fn look(&mut self, dropped: u64, now: Instant) -> Option<News> {
+        let more = dropped > self.seen;
+        let before = mem::replace(&mut self.seen, dropped);
         match self.going_on {
-            None if dropped > self.seen => {
-                tracing::warn!("the decision log cannot keep up; decisions are made, but some are not logged");
-                self.going_on = Some((self.seen, Instant::now()));
+            None if more => {
+                self.going_on = Some((before, now));
+                Some(News::Begun)
             }
-            Some((before, _)) if dropped > self.seen => self.going_on = Some((before, Instant::now())),
-            Some((before, latest)) if latest.elapsed() >= CALM => {
-                tracing::info!(dropped = dropped.saturating_sub(before), "the decision log keeps up again");
+            Some((first, _)) if more => {
+                self.going_on = Some((first, now));
+                None
+            }
+            Some((first, latest)) if now.duration_since(latest) >= CALM => {
                 self.going_on = None;
+                Some(News::Ended(dropped.saturating_sub(first)))
             }
-            None | Some(_) => {}
+            None | Some(_) => None,
         }
-        self.seen = dropped;
+    }
+}
+
+fn tell(news: &News) {
+    match news {
+        News::Begun => {
+            tracing::warn!("the decision log cannot keep up; decisions are made, but some are not logged");
+        }
+        News::Ended(dropped) => tracing::info!(dropped, "the decision log keeps up again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::{CALM, Drops, News};
+
+    #[test]
+    fn drops_are_told_when_they_begin_and_when_it_has_been_calm() {
+        let start = Instant::now();
+        let mut drops = Drops::default();
+        let looks = [(0, 0, None), (3, 1, Some(News::Begun)), (9, 2, None), (9, 3, None), (10, 4, None), (10, 5, None)];
+        for (dropped, halves, expected) in looks {
+            assert_eq!(drops.look(dropped, start + CALM / 2 * halves), expected, "{dropped}");
+        }
+        assert_eq!(drops.look(10, start + CALM / 2 * 6), Some(News::Ended(10)));
+        assert_eq!(drops.look(10, start + CALM / 2 * 9), None);
+        assert_eq!(drops.look(11, start + CALM / 2 * 10), Some(News::Begun));
+        assert_eq!(drops.look(11, start + CALM / 2 * 12), Some(News::Ended(1)));
     }
 }
