@@ -9,6 +9,7 @@ use super::condition::Conditions;
 use super::credentials::Credentials;
 use super::entities::{AttributeValues, Entities};
 use super::forbids::Forbids;
+use super::groups::Memberships;
 use super::holdings::Holdings;
 use super::intern::{Runs, Strings, number};
 use super::layout::{
@@ -16,9 +17,9 @@ use super::layout::{
     ExclusiveRecord, HeaderRecord, HolderRecord, MAGIC, NONE, NameKind, NameSlot, ParameterKind, ParameterRecord,
     PermissionRecord, RoleRecord, SECTIONS, Section, SectionRecord, SupplierCode, TermsRecord, TypeRecord, VERSION,
     ValueKind, also_mode, attribute_flags, change_flags, entity_hash, governor_source, header_flags, name_hash,
-    parameter_flags, permission_flags, type_flags,
+    parameter_flags, permission_flags, role_flags, type_flags,
 };
-use super::roles::{RoleInfo, Roles};
+use super::roles::Roles;
 use super::schema::{AttributeInfo, ChangeInfo, GovernorSource, Kind, ParameterType, PermissionInfo, Schema, TypeSort};
 use super::sets::PermissionSets;
 use super::slots::{Slots, fill};
@@ -97,6 +98,7 @@ impl Tables {
                 TypeSort::Subject => type_flags::SUBJECT,
                 TypeSort::Credential => type_flags::CREDENTIAL,
                 TypeSort::Virtual => type_flags::VIRTUAL,
+                TypeSort::Group | TypeSort::BuiltIn => type_flags::GROUP,
             };
             let root = if info.root { type_flags::ROOT } else { 0 };
             let open = if info.open { type_flags::OPEN } else { 0 };
@@ -255,14 +257,16 @@ impl Tables {
         let mut earlier = None;
         let mut types: Runs<u32> = Runs::default();
         let mut holders: Runs<HolderRecord> = Runs::default();
+        let mut values = Runs::default();
         for (role, place) in roles.list.iter().zip(0..) {
             let end = rules + number(role.rules.len());
             if role.definer.is_some() && earlier != Some(role.name) {
                 self.name(NameKind::RoleSomewhere, 0, role.name, place);
                 earlier = Some(role.name);
             }
+            let groups_alone = if role.holders.is_for_groups_alone() { role_flags::GROUPS_ALONE } else { 0 };
             let (scopes, scopes_end) = types.intern(role.at.iter().copied().map(u32::from).collect());
-            let (holders_start, holders_end) = holders.intern(holder_records(role));
+            let (holders_start, holders_end) = holders.intern(role.holders.records(&mut values));
             let record = RoleRecord {
                 name: self.name(NameKind::Role, role.definer.unwrap_or(NONE), role.name, place),
                 rules: rules.into(),
@@ -270,7 +274,7 @@ impl Tables {
                 definer: role.definer.unwrap_or(NONE).into(),
                 levels: role.levels.0,
                 level: role.levels.1,
-                flags: role.flags.into(),
+                flags: (role.flags | groups_alone).into(),
                 scopes: scopes.into(),
                 scopes_end: scopes_end.into(),
                 holders: holders_start.into(),
@@ -295,6 +299,7 @@ impl Tables {
             self.push(Section::Exclusives, &record);
         }
         self.push_bytes(Section::Holders, holders.items.as_bytes());
+        self.push_bytes(Section::HolderValues, values.items.as_bytes());
         for kind in types.items {
             self.push(Section::TypeLists, &U32::new(kind));
         }
@@ -345,6 +350,7 @@ impl Tables {
         &mut self,
         entities: &Entities<'_>,
         attributes: &AttributeValues,
+        memberships: &Memberships,
         holdings: &Holdings,
         forbid_terms: &Runs<TermsRecord>,
     ) {
@@ -354,6 +360,8 @@ impl Tables {
         let first_terms = number(forbid_terms.items.len());
         let mut bindings = holdings.list.iter().peekable();
         let mut binding = 0;
+        let mut groups = memberships.all().iter().peekable();
+        let mut membership: u32 = 0;
         for ((info, values), entity) in entities.list.iter().zip(&attributes.starts).zip(0_u32..) {
             let record = EntityRecord {
                 id: self.strings.push(info.id).into(),
@@ -362,9 +370,13 @@ impl Tables {
                 parent: info.parent.into(),
                 values: (*values).into(),
                 bindings: binding.into(),
-                memberships: 0.into(),
+                memberships: membership.into(),
             };
             self.push(Section::Entities, &record);
+            while let Some((_, group)) = groups.next_if(|(subject, _)| *subject == entity) {
+                self.push(Section::Memberships, group);
+                membership += 1;
+            }
             while let Some((_, held, _)) = bindings.next_if(|(subject, ..)| *subject == entity) {
                 let mut held = *held;
                 if held.terms.get() != NONE {
@@ -377,6 +389,7 @@ impl Tables {
         let mut last = EntityRecord::new_zeroed();
         last.values = attributes.starts.last().copied().unwrap_or(0).into();
         last.bindings = binding.into();
+        last.memberships = membership.into();
         self.push(Section::Entities, &last);
         self.push_bytes(Section::AttributeValues, attributes.records.as_bytes());
         self.write_entity_slots(entities);
@@ -500,13 +513,6 @@ impl Tables {
         }
         Ok(body)
     }
-}
-
-fn holder_records(role: &RoleInfo<'_>) -> Vec<HolderRecord> {
-    let kinds = role.holders.iter();
-    kinds
-        .map(|kind| HolderRecord { kind: (*kind).into(), reserved: 0.into(), demands: 0.into(), demands_end: 0.into() })
-        .collect()
 }
 
 fn parameter_kind(declared: ParameterType) -> ParameterKind {

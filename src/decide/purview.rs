@@ -9,8 +9,8 @@ use crate::compile::layout::{
 };
 use crate::index::{Corrupt, Index, optional};
 
+use super::holders::has_ended;
 use super::parameters::{Parameter, role_of};
-use super::paths::has_ended;
 use super::question::Question;
 use super::result::Violation;
 
