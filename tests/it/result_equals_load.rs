@@ -12,7 +12,8 @@ use crate::universe::draw::Draw;
 
 const POLICY: &str = r"
 sidegate: 1
-subject_types: {user: {}, bot: {}}
+subject_types: {user: {attributes: {kind: {type: string, default: a}}}, bot: {}}
+group_types: {squad: {members: [user, bot]}}
 types:
   org: {root: true, actions: {view: {}}}
   team:
@@ -26,17 +27,19 @@ types:
   room: {parent: team, actions: {view: {}, edit: {}}}
 roles:
   root: {at: org, superuser: true}
+  pack: {at: team, holders: squad, allow: [{on: room, actions: [view]}]}
   chief: {at: org, allow: [{on: room, actions: all}]}
   owner: {at: [org, team, room], customisable: true, allow: [{on: room, actions: all}]}
   editor: {at: team, customisable: true, allow: [{on: room, actions: [view], held_at: team}]}
-  viewer: {at: [org, team, room], holders: user, allow: [{on: room, actions: [view]}]}
+  viewer: {at: [org, team, room], holders: [squad, {type: user, where: {kind: [a, c]}}], allow: [{on: room, actions: [view]}]}
   helper: {at: [team, room], holders: bot, allow: [{on: room, actions: [view]}]}
 role_templates:
   own: {defined_at: org, at: team, versioned: true, customisable: true, may: {on: room, actions: all}}
 exclusive:
   one: {roles: [owner, viewer, own], at: [team, room]}
   two: {roles: [editor, helper], at: team}
-subjects: {user/sys: {}, user/x: {}, user/y: {}, bot/x: {}}
+subjects: {user/sys: {}, user/x: {}, user/y: {attributes: {kind: b}}, bot/x: {}}
+groups: {squad/s: {members: [user/x]}, squad/d: {members: [user/y, bot/x], disabled: true}}
 resources:
   org/o: {}
   team/t: {parent: org/o}
@@ -49,7 +52,18 @@ defined_roles:
 ";
 
 const HOLDERS: [&str; 3] = ["user/x", "user/y", "bot/x"];
-const ROLES: [&str; 7] = ["chief", "owner", "editor", "viewer", "helper", "own/k", "own/l"];
+const BINDERS: [&str; 9] = [
+    "user/x",
+    "user/y",
+    "bot/x",
+    "user/x",
+    "squad/s",
+    "squad/d",
+    "all(bot)",
+    "members_of(team/t)",
+    "members_of(team/u)",
+];
+const ROLES: [&str; 8] = ["pack", "chief", "owner", "editor", "viewer", "helper", "own/k", "own/l"];
 const SCOPES: [&str; 4] = ["org/o", "team/t", "team/u", "room/r"];
 const LISTS: [&str; 4] = ["[]", "[room.view]", "[room.edit]", "[room.view,room.edit]"];
 
@@ -80,8 +94,8 @@ fn text(bindings: &[Held]) -> String {
 /// Draws bindings, each kept when the facts with it still load.
 fn draw(draw: &mut Draw<'_>) -> Vec<Held> {
     let mut bindings: Vec<Held> = Vec::new();
-    for _ in 0..draw.pick(6) {
-        let mut held = Held::new(*draw.choose(&HOLDERS), *draw.choose(&ROLES), *draw.choose(&SCOPES));
+    for _ in 0..draw.pick(8) {
+        let mut held = Held::new(*draw.choose(&BINDERS), *draw.choose(&ROLES), *draw.choose(&SCOPES));
         held.disabled = draw.chance(15);
         if draw.chance(20) {
             held.customised = Some(pin(held.role, *draw.choose(&LISTS)));

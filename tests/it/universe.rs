@@ -3,7 +3,7 @@
 
 mod change;
 mod condition;
-mod draw;
+pub(crate) mod draw;
 mod facts;
 mod policy;
 mod question;
