@@ -37,6 +37,8 @@ mod regressions;
 #[cfg(test)]
 mod result_cases;
 #[cfg(test)]
+mod result_equals_load;
+#[cfg(test)]
 mod studio_cases;
 #[cfg(test)]
 mod superuser_cases;
