@@ -24,9 +24,9 @@ mod text;
 mod vocabulary;
 mod yaml;
 
-use crate::compile::compile;
+use crate::compile::{Compiled, UnknownTenant, compile, slice};
 use crate::index::Index;
-use crate::model::{Diagnostic, Facts, Policy, Position, SourceId};
+use crate::model::{Diagnostic, EntityName, Facts, Policy, Position, SourceId};
 use decode::Decode;
 use file::FileDoc;
 use gather::{Gathered, once, refuse_twice};
@@ -62,8 +62,22 @@ pub struct Built {
 
 /// Parses, compiles and opens: all errors together, or an index.
 pub fn build(sources: Vec<Source>) -> Result<Built, Report> {
-    let built = read_all(&sources).and_then(|(policy, facts)| {
-        let compiled = compile(&policy, &facts)?;
+    build_of(sources, None)
+}
+
+/// As [`build`], of one tenant's slice of the facts alone; a mistake elsewhere is not seen.
+///
+/// # Errors
+/// As [`build`]; a name that is no root resource.
+pub fn build_tenant(sources: Vec<Source>, tenant: &EntityName) -> Result<Built, Report> {
+    build_of(sources, Some(tenant))
+}
+
+fn build_of(sources: Vec<Source>, tenant: Option<&EntityName>) -> Result<Built, Report> {
+    // Where every noun could be read in spite of mistakes, what is wrong with their meaning is told too.
+    let meaning = |policy: &Policy, facts: &Facts| compile_part(policy, facts, tenant).err().unwrap_or_default();
+    let built = read_with(&sources, meaning).and_then(|(policy, facts)| {
+        let compiled = compile_part(&policy, &facts, tenant)?;
         let broken =
             |error| vec![Diagnostic::error(Position::default(), format!("the compiled index is broken: {error}"))];
         let index = Index::open(compiled.bytes).map_err(broken)?;
@@ -75,14 +89,29 @@ pub fn build(sources: Vec<Source>) -> Result<Built, Report> {
     }
 }
 
+fn compile_part(policy: &Policy, facts: &Facts, tenant: Option<&EntityName>) -> Result<Compiled, Vec<Diagnostic>> {
+    let Some(tenant) = tenant else { return compile(policy, facts) };
+    let facts = slice(policy, facts, tenant).map_err(|unknown| vec![no_tenant(&unknown)])?;
+    compile(policy, &facts)
+}
+
+/// Which tenants there are, at most a few.
+fn no_tenant(unknown: &UnknownTenant) -> Diagnostic {
+    const SHOWN: usize = 5;
+    let shown: Vec<String> = unknown.known.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let help = match (shown.is_empty(), unknown.known.len().saturating_sub(SHOWN)) {
+        (true, _) => "there are none".to_owned(),
+        (false, 0) => format!("the tenants are {}", shown.join(", ")),
+        (false, more) => format!("the tenants are {} and {more} more", shown.join(", ")),
+    };
+    // It stands in no file: it was asked for.
+    let nowhere = Position { source: SourceId(u32::MAX), ..Position::default() };
+    Diagnostic::error(nowhere, unknown.to_string()).help(help)
+}
+
 /// Reads all sources as one policy with its facts, or reports every mistake in them.
 pub fn parse(sources: &[Source]) -> Result<(Policy, Facts), Vec<Diagnostic>> {
     read_with(sources, |_, _| Vec::new())
-}
-
-/// As [`parse`]; where every noun could be read in spite of mistakes, what is wrong with their meaning is told too.
-fn read_all(sources: &[Source]) -> Result<(Policy, Facts), Vec<Diagnostic>> {
-    read_with(sources, |policy, facts| compile(policy, facts).err().unwrap_or_default())
 }
 
 fn read_with(

@@ -22,3 +22,5 @@ mod shutdown;
 mod start;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tenants;

@@ -27,4 +27,6 @@ mod studio_cases;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tenant_cases;
+#[cfg(test)]
 mod universe;
