@@ -2,14 +2,17 @@
 
 mod answer;
 mod check;
+mod compile;
 mod demo;
 mod entities;
 mod health;
+mod inspect;
 mod list;
 mod output;
 mod question;
 mod serve;
 mod snapshot;
+mod test;
 mod validate;
 mod value;
 mod wire;
@@ -64,6 +67,12 @@ enum Command {
     Explain(check::CheckArguments),
     /// Check a policy and its facts: exit 65 if anything is wrong
     Validate(validate::ValidateArguments),
+    /// Run the tests beside a policy: exit 1 if one fails, 65 if there are none
+    Test(test::TestArguments),
+    /// Compile a policy and its facts to the one file that machines ship
+    Compile(compile::CompileArguments),
+    /// Show what is in a compiled file
+    Inspect(inspect::InspectArguments),
     /// List what a subject may do, or what it may do something to
     List(list::ListArguments),
     /// List who may do something to a resource
@@ -84,6 +93,9 @@ pub fn run() -> Exit {
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => check::explain(&arguments),
         Command::Validate(arguments) => validate::validate(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
+        Command::Compile(arguments) => compile::compile(&arguments),
+        Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::WhoCan(arguments) => entities::who_can(&arguments),
         Command::Health(arguments) => health::health(&arguments),

@@ -16,8 +16,10 @@ pub mod layout;
 mod limits;
 mod roles;
 mod schema;
+mod sets;
 mod slice;
 mod slots;
+mod superuser;
 mod templates;
 mod tenants;
 mod unsupported;
@@ -34,6 +36,7 @@ use forbids::Forbids;
 use holdings::Holdings;
 use roles::Roles;
 use schema::Schema;
+use sets::PermissionSets;
 use tenants::mark;
 use values::Literals;
 use write::Tables;
@@ -83,14 +86,16 @@ fn compile_all(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     let roles = Roles::resolve(policy, facts, &mut lowering, &mut conditions, &mut findings);
     let forbids = Forbids::resolve(policy, facts, &mut lowering, &mut conditions, &mut findings);
     let credentials = Credentials::resolve(policy, facts, &mut lowering, (&attributes, &defaults), &mut findings);
-    let holdings = Holdings::resolve(&schema, &entities, &roles, policy, facts, &mut findings);
+    let mut sets = PermissionSets::new(schema.permissions.len());
+    let holdings = Holdings::resolve(&schema, &entities, &roles, policy, facts, &mut sets, &mut findings);
     let warnings = findings.finish()?;
     tables.write_schema(&schema, &literals, &defaults, policy.strict_properties);
     tables.write_conditions(&conditions);
     tables.write_roles(&roles);
-    tables.write_forbids(&forbids, schema.permissions.len());
+    tables.write_forbids(&forbids, schema.permissions.len(), &mut sets);
     tables.write_entities(&entities, &attributes, &holdings, &forbids.terms);
-    tables.write_credentials(&credentials, schema.permissions.len());
+    tables.write_credentials(&credentials, &mut sets);
+    tables.write_sets(&sets);
     match tables.finish() {
         Ok(bytes) => Ok(Compiled { bytes, warnings }),
         Err(problem) => Err(vec![Diagnostic::error(crate::model::Position::default(), problem)]),

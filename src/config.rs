@@ -25,6 +25,8 @@ pub struct Config {
     pub poll: Duration,
     /// How often it is read again in case even that shows nothing.
     pub reread: Duration,
+    /// Where a copy of the newest good snapshot is kept.
+    pub state_directory: Option<PathBuf>,
     /// The data listener.
     pub listen: Option<SocketAddr>,
     /// The data listener's Unix socket.
@@ -75,6 +77,7 @@ impl Default for Config {
             debounce: Duration::from_millis(30),
             poll: Duration::from_secs(2),
             reread: Duration::from_secs(60),
+            state_directory: None,
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 8650))),
             uds: None,
             ops_listen: Some(SocketAddr::from(([127, 0, 0, 1], 8651))),

@@ -3,6 +3,7 @@
 //! It knows how things are written, never what they mean: whether a type exists is for [`crate::compile`] to say. Every
 //! mistake of every source is reported in one pass.
 
+mod case;
 mod decode;
 mod fact;
 mod file;
@@ -18,21 +19,24 @@ mod schema;
 mod shape;
 mod sink;
 mod suggest;
+mod tenant;
+mod tested;
 #[cfg(test)]
 mod tests;
 mod text;
 mod vocabulary;
 mod yaml;
 
-use crate::compile::{Compiled, UnknownTenant, compile, slice};
-use crate::index::Index;
-use crate::model::{Diagnostic, EntityName, Facts, Policy, Position, SourceId};
+use crate::index::file::Publication;
+use crate::index::{self, Index};
+use crate::model::{Case, Diagnostic, EntityName, Facts, Policy, Position, SourceId};
 use decode::Decode;
 use file::FileDoc;
 use gather::{Gathered, once, refuse_twice};
 use sink::Sink;
 
 pub use report::Report;
+pub use tested::Tested;
 
 /// The largest YAML file in bytes: far beyond what [`node::MAX_NODES`] admits, so it bounds the reading alone.
 const MAX_YAML_BYTES: u64 = 256 << 20;
@@ -49,13 +53,20 @@ pub struct Source {
     pub bytes: Vec<u8>,
 }
 
+impl Source {
+    /// Whether it is read as JSON Lines.
+    pub fn is_lines(&self) -> bool {
+        report::is_lines(&self.name)
+    }
+}
+
 /// A policy and facts that passed everything.
 #[derive(Debug)]
 pub struct Built {
     /// The index.
     pub index: Index,
-    /// The declared sequence, 0 for none.
-    pub sequence: u64,
+    /// What the source says about itself: text can declare a sequence, a compiled file more.
+    pub publication: Publication,
     /// Findings that do not stop the snapshot.
     pub warnings: Report,
 }
@@ -68,56 +79,74 @@ pub fn build(sources: Vec<Source>) -> Result<Built, Report> {
 /// As [`build`], of one tenant's slice of the facts alone; a mistake elsewhere is not seen.
 ///
 /// # Errors
-/// As [`build`]; a name that is no root resource.
+/// As [`build`]; a name that is no root resource, and a compiled snapshot, which was checked as a whole.
 pub fn build_tenant(sources: Vec<Source>, tenant: &EntityName) -> Result<Built, Report> {
     build_of(sources, Some(tenant))
 }
 
 fn build_of(sources: Vec<Source>, tenant: Option<&EntityName>) -> Result<Built, Report> {
-    // Where every noun could be read in spite of mistakes, what is wrong with their meaning is told too.
-    let meaning = |policy: &Policy, facts: &Facts| compile_part(policy, facts, tenant).err().unwrap_or_default();
-    let built = read_with(&sources, meaning).and_then(|(policy, facts)| {
-        let compiled = compile_part(&policy, &facts, tenant)?;
-        let broken =
-            |error| vec![Diagnostic::error(Position::default(), format!("the compiled index is broken: {error}"))];
-        let index = Index::open(compiled.bytes).map_err(broken)?;
-        Ok((index, facts.sequence.map_or(0, |sequence| sequence.value), compiled.warnings))
-    });
+    if sources.iter().any(|source| index::file::is_compiled(&source.bytes)) {
+        return open_compiled(sources, tenant);
+    }
+    let built = read_all(&sources, tenant).and_then(|(policy, facts, _)| open_part(&policy, &facts, tenant));
     match built {
-        Ok((index, sequence, warnings)) => Ok(Built { index, sequence, warnings: Report::new(warnings, sources) }),
+        Ok((index, sequence, warnings)) => {
+            let publication = Publication { sequence, ..Publication::default() };
+            Ok(Built { index, publication, warnings: Report::new(warnings, sources) })
+        }
         Err(diagnostics) => Err(Report::new(diagnostics, sources)),
     }
 }
 
-fn compile_part(policy: &Policy, facts: &Facts, tenant: Option<&EntityName>) -> Result<Compiled, Vec<Diagnostic>> {
-    let Some(tenant) = tenant else { return compile(policy, facts) };
-    let facts = slice(policy, facts, tenant).map_err(|unknown| vec![no_tenant(&unknown)])?;
-    compile(policy, &facts)
-}
-
-/// Which tenants there are, at most a few.
-fn no_tenant(unknown: &UnknownTenant) -> Diagnostic {
-    const SHOWN: usize = 5;
-    let shown: Vec<String> = unknown.known.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
-    let help = match (shown.is_empty(), unknown.known.len().saturating_sub(SHOWN)) {
-        (true, _) => "there are none".to_owned(),
-        (false, 0) => format!("the tenants are {}", shown.join(", ")),
-        (false, more) => format!("the tenants are {} and {more} more", shown.join(", ")),
+/// Opens a compiled file, which is a snapshot by itself.
+fn open_compiled(mut sources: Vec<Source>, tenant: Option<&EntityName>) -> Result<Built, Report> {
+    let refuse = |problem: String, sources: Vec<Source>| {
+        Err(Report::new(vec![Diagnostic::error(yaml::whole(SourceId(0)), problem)], sources))
     };
-    // It stands in no file: it was asked for.
-    let nowhere = Position { source: SourceId(u32::MAX), ..Position::default() };
-    Diagnostic::error(nowhere, unknown.to_string()).help(help)
+    if sources.len() > 1 {
+        return refuse("a compiled snapshot stands alone, without other files".to_owned(), sources);
+    }
+    if tenant.is_some() {
+        return refuse("a compiled snapshot is checked as a whole: name its sources instead".to_owned(), sources);
+    }
+    let bytes = sources.first_mut().map(|source| std::mem::take(&mut source.bytes)).unwrap_or_default();
+    match index::file::open(bytes) {
+        Ok((publication, index)) => Ok(Built { index, publication, warnings: Report::default() }),
+        Err(problem) => refuse(problem.to_string(), sources),
+    }
 }
 
 /// Reads all sources as one policy with its facts, or reports every mistake in them.
 pub fn parse(sources: &[Source]) -> Result<(Policy, Facts), Vec<Diagnostic>> {
-    read_with(sources, |_, _| Vec::new())
+    read_with(sources, |_, _| Vec::new()).map(|(policy, facts, _)| (policy, facts))
+}
+
+/// The index of a policy with its facts, the sequence and the warnings.
+fn open(policy: &Policy, facts: &Facts) -> Result<(Index, u64, Vec<Diagnostic>), Vec<Diagnostic>> {
+    open_part(policy, facts, None)
+}
+
+/// As [`open`], of one tenant's slice of the facts.
+fn open_part(
+    policy: &Policy,
+    facts: &Facts,
+    tenant: Option<&EntityName>,
+) -> Result<(Index, u64, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let compiled = tenant::compile_part(policy, facts, tenant)?;
+    let broken = |error| vec![Diagnostic::error(Position::default(), format!("the compiled index is broken: {error}"))];
+    let index = Index::open(compiled.bytes).map_err(broken)?;
+    Ok((index, facts.sequence.as_ref().map_or(0, |sequence| sequence.value), compiled.warnings))
+}
+
+/// As [`parse`]; where every noun could be read in spite of mistakes, what is wrong with their meaning is told too.
+fn read_all(sources: &[Source], tenant: Option<&EntityName>) -> Result<(Policy, Facts, Vec<Case>), Vec<Diagnostic>> {
+    read_with(sources, |policy, facts| tenant::compile_part(policy, facts, tenant).err().unwrap_or_default())
 }
 
 fn read_with(
     sources: &[Source],
     meaning: impl FnOnce(&Policy, &Facts) -> Vec<Diagnostic>,
-) -> Result<(Policy, Facts), Vec<Diagnostic>> {
+) -> Result<(Policy, Facts, Vec<Case>), Vec<Diagnostic>> {
     let mut sink = Sink::new(sources.iter().map(|source| source.name.as_str()).collect());
     let mut gathered = Gathered::default();
     for (number, source) in sources.iter().enumerate() {
@@ -128,13 +157,13 @@ fn read_with(
     }
     let has_gaps = gathered.has_gaps;
     gathered.has_gaps |= sink.failed();
-    let (policy, facts) = gathered.finish(&mut sink);
+    let (policy, facts, cases) = gathered.finish(&mut sink);
     if !sink.failed() && policy == Policy::default() {
         let help = "a policy declares at least `subject_types`, `types` and `roles`";
         sink.error_with(yaml::whole(SourceId(0)), "there is no policy here", help);
     }
     if !sink.failed() {
-        return Ok((policy, facts));
+        return Ok((policy, facts, cases));
     }
     // Of what was only half read, compiling would name mistakes that are none.
     let wrong = if sink.lost() || has_gaps { Vec::new() } else { meaning(&policy, &facts) };
@@ -146,7 +175,7 @@ fn read_with(
 
 /// Reads one source; `None` where part of it could not be read, which is then reported.
 fn read(source: &Source, id: SourceId, gathered: &mut Gathered, sink: &mut Sink<'_>) -> Option<()> {
-    let is_lines = report::is_lines(&source.name);
+    let is_lines = source.is_lines();
     let most = if is_lines { MAX_LINES_BYTES } else { MAX_YAML_BYTES };
     if u64::try_from(source.bytes.len()).is_ok_and(|bytes| bytes > most) {
         let message = format!("the file has {} bytes, more than the {most} allowed", source.bytes.len());

@@ -4,6 +4,7 @@
 //! reference again, because a mistake here must end as a denial: an impossible reference is [`Corrupt`], never a panic
 //! and never an allow.
 
+pub mod file;
 mod look_up;
 mod names;
 mod open;
@@ -20,6 +21,8 @@ pub(crate) use read::optional;
 /// A compiled snapshot, opened. Immutable; it never changes an answer and holds no cache.
 pub struct Index {
     bytes: Vec<u8>,
+    /// Where its own bytes begin: behind the header of a compiled file, or at 0.
+    start: usize,
     sections: [(usize, usize); SECTIONS],
     flags: u32,
     name_seed: u64,
@@ -49,7 +52,7 @@ pub struct Counts {
 impl Index {
     /// The bytes that it reads.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.get(self.start..).unwrap_or_default()
     }
 
     /// BLAKE3 of the bytes: what a snapshot is called.
@@ -65,6 +68,6 @@ impl Index {
 
 impl std::fmt::Debug for Index {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Index").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+        f.debug_struct("Index").field("bytes", &self.bytes().len()).finish_non_exhaustive()
     }
 }

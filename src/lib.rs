@@ -11,6 +11,7 @@
 //!
 //! **The snapshot**: files and threads, but no request.
 //! - [`document`]: YAML and JSON Lines → model, and findings rendered with a caret under the mistake.
+//! - [`cases`]: an author's tests of a policy, run through that same decision.
 //! - [`snapshot`]: load, watch, swap whole or not at all, keep the last good one, retire the old one.
 //!
 //! **The daemon**: requests.
@@ -28,6 +29,7 @@
 //! snapshot; a bad snapshot never replaces a good one; no `unsafe`, and nothing panics on what it is given.
 
 pub mod app;
+pub mod cases;
 pub mod cli;
 pub mod client;
 pub mod compile;

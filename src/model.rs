@@ -3,6 +3,7 @@
 //! Data and the constructors that keep its invariants. No look-up, no rule about who wins, no file format and no wire
 //! format: [`crate::compile`] gives a policy its meaning, [`crate::document`] reads one from text.
 
+mod case;
 mod diagnostic;
 mod facts;
 mod policy;
@@ -11,6 +12,7 @@ mod time;
 mod value;
 mod verdict;
 
+pub use case::{Ask, Case, Query, Wanted};
 pub use diagnostic::{Diagnostic, Position, Severity, SourceId, Spanned};
 pub use facts::{
     Attributes, Binding, BindingHolder, Block, Credential, Customised, DefinedRole, DefinedRule, EntityName, Facts,

@@ -5,12 +5,16 @@
 
 mod chain;
 mod keeper;
+mod last_good;
 mod load;
+mod memory;
+mod mounts;
 mod read;
 mod reload;
 mod retire;
 mod store;
 mod watch;
+mod write;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -20,3 +24,4 @@ pub use load::{Builder, Failure, LoadError, Snapshot, document_builder, load};
 pub use read::{MAX_SOURCE_BYTES, ReadError, read};
 pub use reload::{Applied, Outcome};
 pub use store::{Status, Store};
+pub use write::write_compiled;

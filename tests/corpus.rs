@@ -1,12 +1,31 @@
 //! Replays the fuzzing corpus in a plain test run: what a fuzzer found once stays found. The targets themselves are in
 //! `fuzz/`, a package of its own.
-#![expect(clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
 
-#[path = "../fuzz/src/replay.rs"]
-pub mod replay;
+/// The package of the fuzz targets.
+#[cfg(test)]
+#[path = "../fuzz/src"]
+pub mod fuzz {
+    pub mod replay;
+}
+
+#[cfg(test)]
+#[path = "it"]
+#[expect(dead_code, reason = "the properties use more of them than the targets do")]
+mod shared {
+    pub(crate) mod reference;
+    pub(crate) mod support {
+        pub(crate) mod question;
+    }
+    pub(crate) mod universe;
+}
+#[cfg(test)]
+use shared::{reference, support, universe};
 
 use std::fs;
 use std::path::Path;
+
+#[cfg(test)]
+use fuzz::replay;
 
 /// Fewer files than this, and the corpus was not found.
 const FEWEST: usize = 8;

@@ -13,9 +13,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate; each imports only from its left.
-const ORDER: [&str; 13] = [
-    "model", "compile", "index", "decide", "document", "snapshot", "observe", "service", "client", "config", "app",
-    "cli", "main",
+const ORDER: [&str; 14] = [
+    "model", "compile", "index", "decide", "document", "cases", "snapshot", "observe", "service", "client", "config",
+    "app", "cli", "main",
 ];
 
 /// The engine: the same question on the same snapshot at the same time has the same answer.

@@ -101,7 +101,10 @@ fn every_verb_is_told_and_every_verb_told_exists() {
 fn every_flag_told_exists() {
     let mut help = String::new();
     let lists = [&["list", "actions"][..], &["list", "resources"], &["who-can"]];
-    for verb in [&["serve"][..], &["demo"], &["check"], &["validate"], &["health"]].into_iter().chain(lists) {
+    for verb in [&["serve"][..], &["demo"], &["check"], &["validate"], &["compile"], &["test"], &["health"]]
+        .into_iter()
+        .chain(lists)
+    {
         let printed = Command::new(SIDEGATE).args(verb).arg("--help").output().unwrap();
         help.push_str(&String::from_utf8(printed.stdout).unwrap());
     }

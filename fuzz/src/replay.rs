@@ -2,6 +2,14 @@
 //! that a finding stays found without a fuzzer. It states what must hold of any input; it knows no format of its own
 //! but the small one of [`request`].
 
+mod condition_reference;
+mod requests;
+mod universes;
+
+pub use condition_reference::condition_reference;
+pub use requests::requests;
+pub use universes::{decide_reference, list_decide};
+
 use std::sync::OnceLock;
 
 use sidegate::decide::{self, ActionVerdict};
@@ -13,12 +21,16 @@ use sidegate::model::{Entity, Malformed, Request, Timestamp, Value, Verdict};
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("condition", condition),
+    ("condition_reference", condition_reference),
+    ("decide_reference", decide_reference),
     ("facts_jsonl", facts_jsonl),
     ("index_bytes", index_bytes),
+    ("list_decide", list_decide),
     ("policy_yaml", policy_yaml),
     ("request", request),
+    ("requests", requests),
 ];
 
 const FIXED_POLICY: &str = include_str!("../fixed/policy.yaml");

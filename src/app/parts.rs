@@ -22,7 +22,7 @@ use crate::{
         MessageLimits, Pdp, Registry, Snapshots, Workers, admin_routes, bind_tcp, bind_unix, data_routes,
         default_worker_count, ops_routes,
     },
-    snapshot::{Applied, Builder, Keeper, KeeperHandle, KeeperOptions, Outcome, Store},
+    snapshot::{Applied, Builder, Failure, Keeper, KeeperHandle, KeeperOptions, Outcome, Store},
 };
 
 /// Descriptors that are not connections: sockets, event loops, the source, the log, and some to spare.
@@ -203,6 +203,7 @@ fn spawn_keeper(
         debounce: config.debounce,
         poll: config.poll,
         reread: config.reread,
+        state: config.state_directory.clone(),
         ..KeeperOptions::new(source)
     };
     let metrics = Arc::clone(metrics);
@@ -227,28 +228,39 @@ fn spawn_keeper(
 fn tell_of(outcome: &Outcome, metrics: &Metrics) {
     match outcome {
         Outcome::Applied(applied) => {
-            let Applied { sequence, generation, digest, loaded_at, counts, warnings } = applied.as_ref();
             metrics.reloaded(ReloadResult::Applied);
-            metrics.live(LiveSnapshot {
-                sequence: *sequence,
-                generation: *generation,
-                digest: digest.clone(),
-                loaded_at: *loaded_at,
-            });
-            tracing::info!(generation, sequence, digest, ?counts, "a snapshot is live");
-            for warning in warnings {
-                tracing::warn!("{warning}");
-            }
+            tell_of_live(applied, metrics);
         }
         Outcome::Unchanged => {
             metrics.reloaded(ReloadResult::Unchanged);
             tracing::info!("the source holds what is live");
         }
-        Outcome::Rejected(failure) => {
-            metrics.reloaded(ReloadResult::Rejected);
-            tracing::error!(errors = failure.errors.len(), "the source was refused:\n{}", failure.rendered);
+        Outcome::Rejected(failure) => tell_of_refused(failure, metrics),
+        Outcome::Restored(applied, failure) => {
+            tell_of_refused(failure, metrics);
+            tell_of_live(applied, metrics);
+            tracing::warn!("serving the copy of the last good snapshot until the source is good");
         }
     }
+}
+
+fn tell_of_live(applied: &Applied, metrics: &Metrics) {
+    let Applied { sequence, generation, digest, loaded_at, counts, warnings } = applied;
+    metrics.live(LiveSnapshot {
+        sequence: *sequence,
+        generation: *generation,
+        digest: digest.clone(),
+        loaded_at: *loaded_at,
+    });
+    tracing::info!(generation, sequence, digest, ?counts, "a snapshot is live");
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+fn tell_of_refused(failure: &Failure, metrics: &Metrics) {
+    metrics.reloaded(ReloadResult::Rejected);
+    tracing::error!(errors = failure.errors.len(), "the source was refused:\n{}", failure.rendered);
 }
 
 fn http_limits(config: &Config) -> HttpLimits {

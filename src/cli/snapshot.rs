@@ -51,7 +51,7 @@ pub(super) fn now() -> Timestamp {
 
 /// The identity of a snapshot, for machines.
 pub(super) fn identity(built: &Built) -> Json {
-    json!({"sequence": built.sequence, "digest": hex(built.index.digest())})
+    json!({"sequence": built.publication.sequence, "digest": hex(built.index.digest())})
 }
 
 /// A digest as text.

@@ -46,7 +46,7 @@ pub(super) fn validate(arguments: &ValidateArguments) -> Exit {
                     "valid": true,
                     "tenant": arguments.tenant.as_ref().map(ToString::to_string),
                     "digest": digest,
-                    "sequence": built.sequence,
+                    "sequence": built.publication.sequence,
                     "bytes": digest.is_some().then_some(built.index.bytes().len()),
                     "counts": {
                         "types": counts.types, "roles": counts.roles, "subjects": counts.subjects,

@@ -190,7 +190,7 @@ impl<'p> Credentials<'p> {
         let permissions = credential.permissions.as_ref().map(|names| {
             sorted(names.iter().filter_map(|name| permission_of(name, &whose, schema, findings)).collect())
         });
-        let terms = intern_terms(&credential.lifetime, 0, NONE, &mut self.terms);
+        let terms = intern_terms(&credential.lifetime, 0, NONE, NONE, &mut self.terms);
         let (scopes, within) = (self.lists.intern(scopes), self.lists.intern(sorted(within)));
         self.list.push(CredentialInfo { entity, terms, scopes, within, permissions });
     }

@@ -77,7 +77,7 @@ impl Forbids {
                 lowering.condition(text, &permissions, conditions, findings)
             }
         };
-        let terms = intern_terms(&forbid.lifetime, 0, NONE, &mut self.terms);
+        let terms = intern_terms(&forbid.lifetime, 0, NONE, NONE, &mut self.terms);
         let mut guarded: Vec<(u32, u32)> = programs.into_iter().zip(permissions).collect();
         guarded.sort_unstable();
         for group in guarded.chunk_by(|a, b| a.0 == b.0) {
@@ -99,7 +99,7 @@ impl Forbids {
             name.iter().filter_map(|name| lowering.entities.expect(lowering.schema, name, &label, findings)).collect()
         };
         let (subjects, scopes) = (resolve(&block.subject), resolve(&block.at));
-        let terms = intern_terms(&block.lifetime, 0, NONE, &mut self.terms);
+        let terms = intern_terms(&block.lifetime, 0, NONE, NONE, &mut self.terms);
         self.list.push(ForbidInfo {
             id: format!("blocks/{}", block.id.value),
             when: NONE,

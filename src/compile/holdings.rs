@@ -2,6 +2,7 @@
 
 mod exclusive;
 mod levels;
+mod pins;
 
 use crate::model::{Binding, BindingHolder, Facts, Lifetime, Policy, Position, Spanned};
 
@@ -11,6 +12,7 @@ use super::intern::Runs;
 use super::layout::{BindingRecord, NONE, TermsRecord, terms_flags};
 use super::roles::Roles;
 use super::schema::{Schema, TypeSort};
+use super::sets::PermissionSets;
 
 /// The bindings of a snapshot.
 #[derive(Debug)]
@@ -31,6 +33,7 @@ impl Holdings {
         roles: &Roles<'_>,
         policy: &Policy,
         facts: &Facts,
+        sets: &mut PermissionSets,
         findings: &mut Findings,
     ) -> Self {
         let mut terms = Runs::default();
@@ -40,7 +43,8 @@ impl Holdings {
             let Some((subject, scope, role)) = check(binding, schema, entities, roles, findings) else { continue };
             let flags = if binding.disabled { terms_flags::DISABLED } else { 0 };
             let levels = levels::of_binding(binding, roles.info(role), schema, &mut level_sets, findings);
-            let terms = intern_terms(&binding.lifetime, flags, levels, &mut terms);
+            let pin = pins::of_binding(binding, roles.info(role), schema, sets, findings);
+            let terms = intern_terms(&binding.lifetime, flags, levels, pin, &mut terms);
             let record = BindingRecord { scope: scope.into(), role: role.into(), terms: terms.into() };
             list.push((subject, record, binding.position));
         }
@@ -60,7 +64,12 @@ fn check(
     findings: &mut Findings,
 ) -> Option<(u32, u32, u32)> {
     let Binding { subject, role, at, .. } = binding;
-    let whose = format!("binding of `{}` to role `{}` at `{}`", subject.value, role.value, at.value);
+    if role.value.is_empty() {
+        let message = format!("binding of `{}` at `{}` names no role", subject.value, at.value);
+        findings.error_with_help(binding.position, message, "say which: `role: <name>`");
+        return None;
+    }
+    let whose = whose(binding);
     let BindingHolder::One(name) = &subject.value else { return None };
     let holder = entities.expect(schema, &Spanned::new(name.clone(), subject.at), &whose, findings);
     let scope = entities.expect(schema, at, &whose, findings);
@@ -96,9 +105,20 @@ fn check(
     (findings.errors() == before).then_some((holder, scope, number))
 }
 
-/// The number of a lifetime with its switches and levels, [`NONE`] for "always, enabled and lowest".
-pub(super) fn intern_terms(lifetime: &Lifetime, flags: u32, levels: u32, terms: &mut Runs<TermsRecord>) -> u32 {
-    if lifetime.is_always() && flags == 0 && levels == NONE {
+/// A binding, by name, for an error.
+fn whose(binding: &Binding) -> String {
+    format!("binding of `{}` to role `{}` at `{}`", binding.subject.value, binding.role.value, binding.at.value)
+}
+
+/// The number of a lifetime with its switches, levels and pin, [`NONE`] for "always, enabled, lowest and whole".
+pub(super) fn intern_terms(
+    lifetime: &Lifetime,
+    flags: u32,
+    levels: u32,
+    pin: u32,
+    terms: &mut Runs<TermsRecord>,
+) -> u32 {
+    if lifetime.is_always() && flags == 0 && levels == NONE && pin == NONE {
         return NONE;
     }
     let begins = lifetime.not_before.map_or(0, |_| terms_flags::BEGINS);
@@ -110,6 +130,7 @@ pub(super) fn intern_terms(lifetime: &Lifetime, flags: u32, levels: u32, terms: 
         expires_nanos: lifetime.expires.map_or(0, crate::model::Timestamp::nanos).into(),
         flags: (flags | begins | ends).into(),
         levels: levels.into(),
+        pin: pin.into(),
     };
     terms.intern(vec![record]).0
 }

@@ -8,10 +8,10 @@ use super::condition::{Conditions, Lowering};
 use super::entities::Entities;
 use super::findings::Findings;
 use super::intern::Runs;
-use super::layout::{ANY_TYPE, LimitRecord, NONE, RuleRecord, role_levels};
+use super::layout::{ANY_TYPE, LimitRecord, NONE, RuleRecord, role_flags, role_levels};
 use super::limits::{Limits, limits_of};
 use super::schema::OperationsOf;
-use super::templates;
+use super::{superuser, templates};
 
 /// How many `includes` may be followed, one behind another (DESIGN section 2, "Caps").
 const MOST_INCLUDES: usize = 8;
@@ -39,8 +39,12 @@ pub(super) struct RoleInfo<'p> {
     pub(super) holders: Vec<u16>,
     /// Where its levels come from: [`role_levels`], and the level that is the same everywhere.
     pub(super) levels: (u8, u8),
+    /// [`role_flags`].
+    pub(super) flags: u16,
     /// By permission.
     pub(super) rules: Vec<RuleRecord>,
+    /// What each version gives, by permission; empty for a role without versions.
+    pub(super) versions: Vec<(u64, Vec<u32>)>,
 }
 
 /// A rule on one permission before its limits are stored.
@@ -143,7 +147,12 @@ fn built_in<'p>(
     }
     let mut own = HashMap::new();
     for role in &policy.roles {
-        let gives = own_rules(role, lowering, conditions, findings);
+        superuser::check(role, findings);
+        let gives = if role.superuser {
+            superuser::rules(lowering.schema)
+        } else {
+            own_rules(role, lowering, conditions, findings)
+        };
         own.insert(role.name.value.as_str(), (gives, limits_of(role, lowering, conditions, findings)));
     }
     let mut list = Vec::new();
@@ -160,10 +169,18 @@ fn built_in<'p>(
             at: lowering.schema.scope_types(&role.at, &label, findings),
             holders: lowering.schema.holder_types(&role.holders, &label, findings),
             levels: levels_of(role, lowering, findings),
+            flags: flags_of(role.superuser, role.customisable),
             rules: records(rules, limits),
+            versions: Vec::new(),
         });
     }
     list
+}
+
+/// What [`role_flags`] says of a role.
+pub(super) fn flags_of(superuser: bool, customisable: bool) -> u16 {
+    let superuser = if superuser { role_flags::SUPERUSER } else { 0 };
+    superuser | if customisable { role_flags::CUSTOMISABLE } else { 0 }
 }
 
 fn levels_of(role: &Role, lowering: &Lowering<'_, '_>, findings: &mut Findings) -> (u8, u8) {
@@ -248,7 +265,13 @@ fn gather<'p>(
                 .error(included.at, format!("role `{}` includes `{name}`, which is no built-in role", role.name.value));
             continue;
         };
-        if open.contains(&name) {
+        if inner.superuser {
+            findings.error_with_help(
+                included.at,
+                format!("role `{}` includes `{name}`, which is a superuser", role.name.value),
+                "a superuser gives every declared action: bind whoever needs that to the role itself",
+            );
+        } else if open.contains(&name) {
             findings.error(included.at, format!("role `{name}` includes itself: {} → {name}", open.join(" → ")));
         } else if open.len() > MOST_INCLUDES {
             findings.error(

@@ -188,6 +188,12 @@ impl<'p> Schema<'p> {
         self.permission_numbers.get(&(owner, action)).copied()
     }
 
+    /// The number of a permission, by `type.action`.
+    pub(super) fn permission_named(&self, name: &str) -> Option<u32> {
+        let (kind, action) = name.split_once('.')?;
+        self.permission(self.type_number(kind)?, action)
+    }
+
     /// A permission by number.
     pub(super) fn permission_info(&self, number: u32) -> Option<&PermissionInfo<'p>> {
         self.permissions.get(usize::try_from(number).ok()?)

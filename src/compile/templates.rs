@@ -1,5 +1,7 @@
 //! Roles written as facts: each within the bounds of a template, off unless it says otherwise.
 
+mod versions;
+
 use std::collections::{HashMap, HashSet};
 
 use crate::model::{DefinedRole, DefinedRule, Facts, Grants, Policy, RoleTemplate, Spanned, Term, TermScope};
@@ -8,7 +10,7 @@ use super::condition::{Conditions, Lowering, TermOwner, condition_of_terms};
 use super::findings::Findings;
 use super::intern::Runs;
 use super::layout::{ANY_TYPE, NONE, role_levels};
-use super::roles::{FlatRule, RoleInfo, records};
+use super::roles::{FlatRule, RoleInfo, flags_of, records};
 use super::schema::OperationsOf;
 
 /// A template, resolved.
@@ -48,18 +50,17 @@ pub(super) fn defined<'p>(
             );
             continue;
         }
-        let mut rules = Vec::new();
-        for rule in role.rules.current().unwrap_or_default() {
-            rules.extend(rules_of(rule, role, bounds, lowering, conditions, findings));
-        }
+        let (rules, versions) = versions::rules(role, bounds, lowering, conditions, findings);
         list.push(RoleInfo {
             name: &name.value,
             definer: Some(definer),
             at: bounds.at.clone(),
             holders: bounds.holders.clone(),
             levels: (role_levels::LOWEST, 0),
+            flags: flags_of(false, bounds.template.customisable),
             // No limits: everything a template would limit is not in its `may`.
             rules: records(rules, &mut Runs::default()),
+            versions,
         });
     }
     list
@@ -128,13 +129,13 @@ fn template_of<'b, 'p>(
 
 fn rules_of(
     rule: &DefinedRule,
-    role: &DefinedRole,
+    whose: &str,
     bounds: &Bounds<'_>,
     lowering: &mut Lowering<'_, '_>,
     conditions: &mut Conditions,
     findings: &mut Findings,
 ) -> Vec<FlatRule> {
-    let label = format!("role `{}` on `{}`", role.name.value, rule.on.value);
+    let label = format!("{whose} on `{}`", rule.on.value);
     let types = lowering.schema.types_of(std::slice::from_ref(&rule.on), &[], findings);
     let permissions = lowering.schema.select(&types, &rule.grants, OperationsOf::Governor, &label, findings);
     let beyond: Vec<String> = permissions

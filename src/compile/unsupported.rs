@@ -1,6 +1,6 @@
 //! What the language can say but this compiler does not give a meaning yet: refused by name, never ignored.
 
-use crate::model::{BindingHolder, Facts, Policy, Position, Role, RoleRules, RoleTemplate, Rule, ValueType};
+use crate::model::{BindingHolder, Facts, Policy, Position, Role, RoleTemplate, Rule, ValueType};
 
 use super::findings::Findings;
 
@@ -21,18 +21,12 @@ pub(super) fn refuse(policy: &Policy, facts: &Facts, findings: &mut Findings) {
             }
         }
     }
-    for Role { name, holders, requires, customisable, superuser, rules, .. } in &policy.roles {
+    for Role { name, holders, requires, rules, .. } in &policy.roles {
         if holders.iter().any(|holder| !holder.when.is_empty()) {
             no(name.at, "holders with `where`");
         }
         if !requires.is_empty() {
             no(name.at, "requirements");
-        }
-        if *customisable {
-            no(name.at, "customisable roles");
-        }
-        if *superuser {
-            no(name.at, "superusers");
         }
         for Rule { purview, on, .. } in rules {
             if purview.assigns.is_some() || purview.target.is_some() || !purview.within.is_empty() {
@@ -40,28 +34,17 @@ pub(super) fn refuse(policy: &Policy, facts: &Facts, findings: &mut Findings) {
             }
         }
     }
-    for RoleTemplate { name, holders, requires, versioned, customisable, .. } in &policy.role_templates {
+    for RoleTemplate { name, holders, requires, .. } in &policy.role_templates {
         if holders.iter().any(|holder| !holder.when.is_empty()) {
             no(name.at, "holders with `where`");
         }
         if !requires.is_empty() {
             no(name.at, "requirements");
         }
-        if *versioned || *customisable {
-            no(name.at, "versioned and customisable roles");
-        }
-    }
-    for role in &facts.roles {
-        if matches!(role.rules, RoleRules::Versioned { .. }) {
-            no(role.name.at, "versions");
-        }
     }
     for binding in &facts.bindings {
         if !matches!(binding.subject.value, BindingHolder::One(_)) {
             no(binding.subject.at, "bindings of `all(...)` and `members_of(...)`");
-        }
-        if binding.customised.is_some() {
-            no(binding.position, "customised bindings");
         }
     }
 }

@@ -19,6 +19,7 @@ use super::layout::{
 };
 use super::roles::Roles;
 use super::schema::{AttributeInfo, GovernorSource, Kind, PermissionInfo, Schema, TypeSort};
+use super::sets::PermissionSets;
 use super::slots::{Slots, fill};
 use super::values::{Literals, value};
 
@@ -32,7 +33,6 @@ pub(super) struct Tables {
     pub(super) strings: Strings,
     sections: [Vec<u8>; SECTIONS],
     names: Vec<(NameKind, u32, String, u32)>,
-    permission_sets: Runs<u8>,
     flags: u32,
     name_slots: Option<(u64, u32)>,
     entity_slots: Option<(u64, u32)>,
@@ -45,7 +45,6 @@ impl Default for Tables {
             strings: Strings::default(),
             sections: std::array::from_fn(|_| Vec::new()),
             names: Vec::new(),
-            permission_sets: Runs::default(),
             flags: 0,
             name_slots: None,
             entity_slots: None,
@@ -238,7 +237,7 @@ impl Tables {
                 definer: role.definer.unwrap_or(NONE).into(),
                 levels: role.levels.0,
                 level: role.levels.1,
-                reserved: 0.into(),
+                flags: role.flags.into(),
             };
             self.push(Section::Roles, &record);
             self.push_bytes(Section::Rules, role.rules.as_bytes());
@@ -248,9 +247,9 @@ impl Tables {
     }
 
     /// Forbids, the sets of permissions that they take, and where to look for them.
-    pub(super) fn write_forbids(&mut self, forbids: &Forbids, permissions: usize) {
+    pub(super) fn write_forbids(&mut self, forbids: &Forbids, permissions: usize, sets: &mut PermissionSets) {
         for info in &forbids.list {
-            let set = self.permission_set(&info.permissions, permissions);
+            let set = sets.intern(&info.permissions);
             let id = self.strings.intern(&info.id);
             self.push(Section::Forbids, &Forbids::record(info, id, set));
         }
@@ -266,16 +265,9 @@ impl Tables {
         }
     }
 
-    /// The number of a set among all `permissions`.
-    fn permission_set(&mut self, members: &[u32], permissions: usize) -> u32 {
-        let width = permissions.div_ceil(8).max(1);
-        let mut bitmap = vec![0_u8; width];
-        for permission in members {
-            if let Some(byte) = usize::try_from(permission / 8).ok().and_then(|at| bitmap.get_mut(at)) {
-                *byte |= 1 << (permission % 8);
-            }
-        }
-        self.permission_sets.intern(bitmap).0 / number(width)
+    /// The sets of permissions that everything else refers to.
+    pub(super) fn write_sets(&mut self, sets: &PermissionSets) {
+        self.push_bytes(Section::PermissionSets, sets.bytes());
     }
 
     /// Where a permission's general forbids stand.
@@ -334,14 +326,14 @@ impl Tables {
     }
 
     /// Credentials, their scopes and what they demand. Their lifetimes stand behind all others, so that this comes last.
-    pub(super) fn write_credentials(&mut self, credentials: &Credentials<'_>, permissions: usize) {
+    pub(super) fn write_credentials(&mut self, credentials: &Credentials<'_>, sets: &mut PermissionSets) {
         let terms = self.sections.get(Section::Terms as usize).map_or(0, Vec::len) / size_of::<TermsRecord>();
         self.push_bytes(Section::Terms, credentials.terms.items.as_bytes());
         for list in &credentials.lists.items {
             self.push(Section::CredentialLists, &U32::new(*list));
         }
         for info in &credentials.list {
-            let set = info.permissions.as_ref().map_or(NONE, |set| self.permission_set(set, permissions));
+            let set = info.permissions.as_ref().map_or(NONE, |set| sets.intern(set));
             let record = CredentialRecord {
                 entity: info.entity.into(),
                 terms: if info.terms == NONE { NONE } else { info.terms + number(terms) }.into(),
@@ -354,7 +346,7 @@ impl Tables {
             self.push(Section::Credentials, &record);
         }
         for info in &credentials.scopes {
-            let set = info.permissions.as_ref().map_or(NONE, |set| self.permission_set(set, permissions));
+            let set = info.permissions.as_ref().map_or(NONE, |set| sets.intern(set));
             let record = CredentialScopeRecord {
                 name: self.strings.intern(info.name).into(),
                 requirements: info.requirements.0.into(),
@@ -424,9 +416,6 @@ impl Tables {
         let (name_seed, name_probes) = self.name_slots.unwrap_or_default();
         let (entity_seed, entity_probes) = self.entity_slots.unwrap_or_default();
         let mut sections = self.sections;
-        if let Some(table) = sections.get_mut(Section::PermissionSets as usize) {
-            *table = self.permission_sets.items;
-        }
         if let Some(table) = sections.get_mut(Section::Strings as usize) {
             *table = self.strings.finish()?;
         }

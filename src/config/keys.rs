@@ -52,6 +52,8 @@ pub(super) const KEYS: &[Key] = keys! {
         |config| Slot::Time { value: &mut config.poll, zero: false };
     "snapshot.reread" "SIDEGATE_SNAPSHOT_REREAD" "How often it is read again in case even that shows nothing"
         |config| Slot::Time { value: &mut config.reread, zero: false };
+    "snapshot.state_directory" "SIDEGATE_STATE_DIRECTORY" "Keeps a copy of the newest good snapshot here, to start from when the source is bad"
+        |config| Slot::Path(&mut config.state_directory);
     "listen.data" "SIDEGATE_LISTEN" "Address of the data listener: loopback, unless `insecure`"
         |config| Slot::Address(&mut config.listen);
     "listen.uds" "SIDEGATE_UDS" "Unix socket of the data listener"

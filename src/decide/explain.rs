@@ -143,6 +143,7 @@ impl Teller<'_> {
             Reason::Granted => gives,
             Reason::Expired => format!("{gives}, but is not in force now"),
             Reason::LevelTooLow | Reason::Narrowed => self.level(path, &gives)?,
+            Reason::NotInCustomSet => format!("{gives}, but the holder's own list leaves it out"),
             Reason::Ceiling => format!("{gives}, but a limit of the role never lets it through"),
             Reason::Plan if path.undetermined => format!(
                 "{gives}, but only when {}, because a value is missing",

@@ -1,6 +1,6 @@
 //! Levels: does the binding reach the level that the action needs, on the governor of the resource?
 
-use crate::compile::layout::{BindingRecord, RoleRecord, TermsRecord, governor_source, role_levels};
+use crate::compile::layout::{BindingRecord, RoleRecord, TermsRecord, governor_source, role_flags, role_levels};
 use crate::index::{Corrupt, optional};
 
 use super::question::Question;
@@ -25,8 +25,11 @@ pub(super) fn reach(question: &Question<'_>, binding: &BindingRecord) -> Result<
     if needed == 0 {
         return Ok(Reach::Enough);
     }
-    let Some(governor) = governor(question)? else { return Ok(Reach::Ungoverned) };
     let role: &RoleRecord = question.index.record(binding.role.get())?;
+    if role.flags.get() & role_flags::SUPERUSER != 0 {
+        return Ok(Reach::Enough);
+    }
+    let Some(governor) = governor(question)? else { return Ok(Reach::Ungoverned) };
     let (without, effective) = match role.levels {
         role_levels::ALL => (role.level, role.level),
         role_levels::PER_BINDING => of_binding(question, binding, governor)?,

@@ -96,6 +96,9 @@ impl Search<'_, '_> {
             Reach::Ungoverned => return Ok(Outcome { reason: Reason::LevelTooLow, undetermined: true, program: None }),
             Reach::Narrowed => return Ok(Outcome { reason: Reason::Narrowed, ..OPEN }),
         }
+        if !is_pinned_to(question, binding)? {
+            return Ok(Outcome { reason: Reason::NotInCustomSet, ..OPEN });
+        }
         let limits: &[LimitRecord] = question.index.records(rule.limits.get(), rule.limits_end.get())?;
         if let Some(outcome) = limited(question, limits, scope)? {
             return Ok(outcome);
@@ -185,6 +188,13 @@ impl Search<'_, '_> {
             (None, None) => Verdict::deny(Reason::NoGrant),
         }
     }
+}
+
+/// Whether a holder's own list, if the binding carries one, holds the permission.
+fn is_pinned_to(question: &Question<'_>, binding: &BindingRecord) -> Result<bool, Corrupt> {
+    let Some(terms) = optional(binding.terms) else { return Ok(true) };
+    let terms: &TermsRecord = question.index.record(terms)?;
+    optional(terms.pin).map_or(Ok(true), |pin| question.index.in_set(pin, question.permission))
 }
 
 /// Ceilings first, then gates: all of them must hold.

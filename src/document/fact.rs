@@ -286,7 +286,7 @@ impl Decode for TermDoc {
     }
 }
 
-fn attributes(entries: Option<AttributesDoc>) -> Attributes {
+pub(super) fn attributes(entries: Option<AttributesDoc>) -> Attributes {
     Entries::or_none(entries).into_iter().map(|(name, value)| (plain(name), value)).collect()
 }
 

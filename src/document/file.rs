@@ -1,5 +1,6 @@
 //! The shape of one YAML file: every section that it may hold.
 
+use super::case::CaseDoc;
 use super::decode::{Decode, Entries, Many, OrEmpty, Turned, documents};
 use super::fact::{BindingDoc, BlockDoc, CredentialDoc, GroupDoc, ResourceDoc, RoleForm, SubjectDoc};
 use super::holder::CredentialTypeDoc;
@@ -38,6 +39,8 @@ documents! {
         defined_roles = "defined_roles": Option<Entries<EntityName, Entries<Id, RoleForm>>>,
         bindings = "bindings": Option<Vec<Turned<BindingDoc>>>,
         blocks = "blocks": Option<Entries<Id, BlockDoc>>,
+        /// Tests of the policy; no part of a snapshot.
+        tests = "tests": Option<Vec<Turned<CaseDoc>>>,
     }
 }
 

@@ -11,13 +11,14 @@ use super::shape::{Shape, fold};
 use super::sink::{Sink, quote};
 use super::text::{Id, Name, plain, plain_all};
 use super::vocabulary::TypeDoc;
-use crate::model::{Class, DefinedRole, Entity, EntityName, Facts, Operation, Policy, Position, Spanned};
+use crate::model::{Case, Class, DefinedRole, Entity, EntityName, Facts, Operation, Policy, Position, Spanned};
 
 /// What was read so far.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     pub(super) policy: Policy,
     pub(super) facts: Facts,
+    cases: Vec<Case>,
     strict: Option<Spanned<bool>>,
     levels: Option<Spanned<Vec<Spanned<Name>>>>,
     shapes: Vec<Shape>,
@@ -26,15 +27,15 @@ pub(super) struct Gathered {
     pub(super) has_gaps: bool,
 }
 
-/// The sections of one file that hold facts.
-struct FactSections {
-    subjects: Option<Entries<EntityName, OrEmpty<SubjectDoc>>>,
-    groups: Option<Entries<EntityName, OrEmpty<GroupDoc>>>,
-    credentials: Option<Entries<EntityName, CredentialDoc>>,
-    resources: Option<Entries<EntityName, OrEmpty<ResourceDoc>>>,
-    defined_roles: Option<Entries<EntityName, Entries<Id, RoleForm>>>,
-    bindings: Vec<Turned<BindingDoc>>,
-    blocks: Option<Entries<Id, BlockDoc>>,
+/// The sections that hold facts, of a file or of a test.
+pub(super) struct FactSections {
+    pub(super) subjects: Option<Entries<EntityName, OrEmpty<SubjectDoc>>>,
+    pub(super) groups: Option<Entries<EntityName, OrEmpty<GroupDoc>>>,
+    pub(super) credentials: Option<Entries<EntityName, CredentialDoc>>,
+    pub(super) resources: Option<Entries<EntityName, OrEmpty<ResourceDoc>>>,
+    pub(super) defined_roles: Option<Entries<EntityName, Entries<Id, RoleForm>>>,
+    pub(super) bindings: Vec<Turned<BindingDoc>>,
+    pub(super) blocks: Option<Entries<Id, BlockDoc>>,
 }
 
 impl Gathered {
@@ -85,47 +86,21 @@ impl Gathered {
             .extend(each("exclusive", file.exclusive, sink, |name, doc, _| Some(doc.into_exclusive(plain(name)))));
         policy.forbids.extend(each("forbids", file.forbids, sink, |id, doc, sink| doc.into_forbid(plain(id), sink)));
         policy.seats.extend(each("seats", file.seats, sink, |name, doc, _| Some(doc.into_seat_class(plain(name)))));
-        self.add_facts(
-            FactSections {
-                subjects: file.subjects,
-                groups: file.groups,
-                credentials: file.credentials,
-                resources: file.resources,
-                defined_roles: file.defined_roles,
-                bindings: file.bindings.unwrap_or_default(),
-                blocks: file.blocks,
-            },
-            sink,
-        );
-    }
-
-    fn add_facts(&mut self, sections: FactSections, sink: &mut Sink<'_>) {
-        let facts = &mut self.facts;
-        for (name, doc) in Entries::or_none(sections.subjects) {
-            facts.subjects.push(doc.0.into_subject(name));
-        }
-        for (name, doc) in Entries::or_none(sections.groups) {
-            facts.groups.push(doc.0.into_group(name));
-        }
-        facts.credentials.extend(each("credentials", sections.credentials, sink, |name, doc, sink| {
-            Some(doc.into_credential(name, sink))
-        }));
-        for (name, doc) in Entries::or_none(sections.resources) {
-            facts.resources.push(doc.0.into_resource(name));
-        }
-        let scopes = each("defined_roles", sections.defined_roles, sink, |at, roles, sink| {
-            let role = |(name, rules): (Spanned<Id>, RoleForm)| {
-                sink.within(&name.value.to_string(), |sink| defined_role(at.clone(), name, rules, sink))
-            };
-            Some(roles.0.into_iter().map(role).collect::<Vec<_>>())
-        });
-        facts.roles.extend(scopes.into_iter().flatten());
-        facts.bindings.extend(nouns(sections.bindings));
-        facts.blocks.extend(each("blocks", sections.blocks, sink, |id, doc, sink| doc.into_block(id, sink)));
+        let sections = FactSections {
+            subjects: file.subjects,
+            groups: file.groups,
+            credentials: file.credentials,
+            resources: file.resources,
+            defined_roles: file.defined_roles,
+            bindings: file.bindings.unwrap_or_default(),
+            blocks: file.blocks,
+        };
+        sections.add_to(&mut self.facts, sink);
+        self.cases.extend(nouns(file.tests.unwrap_or_default()));
     }
 
     /// Folds the shapes in and looks for names defined twice.
-    pub(super) fn finish(mut self, sink: &mut Sink<'_>) -> (Policy, Facts) {
+    pub(super) fn finish(mut self, sink: &mut Sink<'_>) -> (Policy, Facts, Vec<Case>) {
         let (policy, facts) = (&mut self.policy, &self.facts);
         policy.strict_properties = self.strict.is_some_and(|strict| strict.value);
         for level in self.levels.map_or_else(Vec::new, |levels| levels.value) {
@@ -143,7 +118,35 @@ impl Gathered {
         refuse_twice("the resource", &facts.resources, |one| one.name.as_entity(), |one| one.name.at, sink);
         refuse_twice("the role", &facts.roles, RoleKey::from, |one| one.name.at, sink);
         refuse_twice("the block", &facts.blocks, |one| one.id.value.as_str(), |one| one.id.at, sink);
-        (self.policy, self.facts)
+        refuse_twice("the test", &self.cases, |case| case.name.value.as_str(), |case| case.name.at, sink);
+        (self.policy, self.facts, self.cases)
+    }
+}
+
+impl FactSections {
+    /// Turns every entry into a fact.
+    pub(super) fn add_to(self, facts: &mut Facts, sink: &mut Sink<'_>) {
+        for (name, doc) in Entries::or_none(self.subjects) {
+            facts.subjects.push(doc.0.into_subject(name));
+        }
+        for (name, doc) in Entries::or_none(self.groups) {
+            facts.groups.push(doc.0.into_group(name));
+        }
+        facts.credentials.extend(each("credentials", self.credentials, sink, |name, doc, sink| {
+            Some(doc.into_credential(name, sink))
+        }));
+        for (name, doc) in Entries::or_none(self.resources) {
+            facts.resources.push(doc.0.into_resource(name));
+        }
+        let scopes = each("defined_roles", self.defined_roles, sink, |at, roles, sink| {
+            let role = |(name, rules): (Spanned<Id>, RoleForm)| {
+                sink.within(&name.value.to_string(), |sink| defined_role(at.clone(), name, rules, sink))
+            };
+            Some(roles.0.into_iter().map(role).collect::<Vec<_>>())
+        });
+        facts.roles.extend(scopes.into_iter().flatten());
+        facts.bindings.extend(nouns(self.bindings));
+        facts.blocks.extend(each("blocks", self.blocks, sink, |id, doc, sink| doc.into_block(id, sink)));
     }
 }
 

@@ -7,6 +7,7 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
+use super::case::{ExpectDetailDoc, ExpectDoc};
 use super::decode::{Entries, Many, OrEmpty, Turn, Turned};
 use super::fact::{
     BindingKind, BindingLine, BlockKind, BlockLine, CredentialKind, CredentialLine, GroupKind, GroupLine, ResourceKind,
@@ -21,7 +22,7 @@ use super::text::{ActionName, Condition, Id, Name, RESERVED_TYPES, TypeExpressio
 use super::vocabulary::{
     ActionDoc, ActionsForm, AttributeDoc, AttributeForm, GovernorDoc, GovernorForm, ParameterDoc, ParameterForm, Valid,
 };
-use crate::model::{BindingHolder, Change, EntityName, Literal, Spanned, Supplier, Timestamp};
+use crate::model::{BindingHolder, Change, Decision, EntityName, Literal, Reason, Spanned, Supplier, Timestamp};
 
 /// Gives types whose text form is not derived a schema.
 macro_rules! schema {
@@ -110,6 +111,13 @@ schema! {
         "maxProperties": 2,
         "additionalProperties": false,
     });
+    Decision as "Decision": |_all| json_schema!({"enum": ["allow", "deny"]});
+    Reason as "Reason": |_all| json_schema!({"enum": Reason::ALL.map(Reason::code)});
+    ExpectDoc as "Expect": |all| json_schema!({"anyOf": [
+        all.subschema_for::<Decision>(),
+        {"type": "array", "items": all.subschema_for::<Id>()},
+        all.subschema_for::<ExpectDetailDoc>(),
+    ]});
     SubjectKind as "SubjectKind": |_all| json_schema!({"const": SubjectKind::WORD});
     GroupKind as "GroupKind": |_all| json_schema!({"const": GroupKind::WORD});
     CredentialKind as "CredentialKind": |_all| json_schema!({"const": CredentialKind::WORD});

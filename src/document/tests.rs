@@ -1,6 +1,7 @@
 //! What the language accepts, what it refuses and where, what people are shown, and that nothing panics.
 
 mod accepts;
+mod cases;
 mod refuses;
 mod robust;
 mod shows;

@@ -237,12 +237,19 @@ fn as_key<'a>(node: Node<'a>, plain: bool, sink: &mut Sink<'_>) -> Key<'a> {
             );
         }
         Kind::String(text) => return Key::Text(text, at),
+        // The number of a version; written in the one way that it can be read.
+        Kind::Int(digits) if is_count(&digits) => return Key::Text(digits, at),
         Kind::Refused => {}
         other @ (Kind::Null | Kind::Bool(_) | Kind::Int(_) | Kind::List(_) | Kind::Map(_)) => {
             sink.error_with(at, format!("a key must be text, not {}", other.words()), "quote it");
         }
     }
     Key::Refused
+}
+
+/// Whether digits are how a program would print a number.
+fn is_count(digits: &str) -> bool {
+    digits.parse().is_ok_and(|number: u64| number.to_string() == digits)
 }
 
 fn report_scan_error(error: &ScanError, text: &str, source: SourceId, sink: &mut Sink<'_>) {

@@ -45,15 +45,21 @@ impl Index {
     /// # Errors
     /// Bytes that are foreign, of another version, cut, or inconsistent in any reference.
     pub fn open(bytes: Vec<u8>) -> Result<Self, OpenError> {
-        let (header, _) = HeaderRecord::ref_from_prefix(&bytes).map_err(|_| OpenError::Foreign)?;
+        Self::open_behind(bytes, 0)
+    }
+
+    /// As [`Index::open`], for bytes of which the first `start` are not its own: a large file is never copied.
+    pub(super) fn open_behind(bytes: Vec<u8>, start: usize) -> Result<Self, OpenError> {
+        let own = bytes.get(start..).unwrap_or_default();
+        let (header, _) = HeaderRecord::ref_from_prefix(own).map_err(|_| OpenError::Foreign)?;
         if header.magic != MAGIC {
             return Err(OpenError::Foreign);
         }
         if header.version.get() != VERSION {
             return Err(OpenError::Version { found: header.version.get() });
         }
-        let sections = sections(header, bytes.len())?;
-        let digest = *blake3::hash(&bytes).as_bytes();
+        let sections = sections(header, own.len())?.map(|(from, to)| (start + from, start + to));
+        let digest = *blake3::hash(own).as_bytes();
         let index = Self {
             sections,
             flags: header.flags.get(),
@@ -62,6 +68,7 @@ impl Index {
             name_probes: header.name_probes.get(),
             entity_probes: header.entity_probes.get(),
             digest,
+            start,
             bytes,
         };
         index.validate()?;
@@ -199,6 +206,9 @@ impl Index {
         for terms in self.all::<TermsRecord>()? {
             if terms.levels.get() != NONE && self.governors() > 0 {
                 self.levels_on(terms.levels.get(), self.governors() - 1)?;
+            }
+            if terms.pin.get() != NONE {
+                self.in_set(terms.pin.get(), self.count::<PermissionRecord>().saturating_sub(1))?;
             }
         }
         Ok(())

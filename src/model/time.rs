@@ -16,6 +16,8 @@ impl Timestamp {
     pub const MAX: Self = Self { seconds: 253_402_300_799, nanos: 999_999_999 };
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self { seconds: 0, nanos: 0 };
+    /// 2026-01-01T00:00:00Z: when tests that name no time are decided.
+    pub const NEW_YEAR_2026: Self = Self { seconds: 1_767_225_600, nanos: 0 };
 
     /// A moment from its parts; `None` outside the range or with nanoseconds over 999,999,999.
     pub fn new(seconds: i64, nanos: u32) -> Option<Self> {
@@ -63,6 +65,7 @@ mod tests {
         let moment = Timestamp::parse("2026-01-31T10:00:00.5+01:00").unwrap();
         assert_eq!(moment.to_string(), "2026-01-31T09:00:00.5Z");
         assert_eq!(Timestamp::parse("1969-12-31T23:59:59.25Z"), Timestamp::new(-1, 250_000_000));
+        assert_eq!(Timestamp::parse("2026-01-01T00:00:00Z"), Some(Timestamp::NEW_YEAR_2026));
         assert_eq!(Timestamp::parse("yesterday"), None);
         assert_eq!(Timestamp::parse("2026-01-31"), None);
     }

@@ -87,6 +87,7 @@ pub struct Metrics {
     sheds: Family<ShedLabels, Counter>,
     connections: Family<ListenerLabels, Gauge<i64, AtomicI64>>,
     accepted: Family<ListenerLabels, Counter>,
+    refused: Gauge<i64, AtomicI64>,
     accept_errors: Counter,
     malformed: Counter,
     panics: Counter,
@@ -107,6 +108,7 @@ impl Default for Metrics {
             sheds: Family::default(),
             connections: Family::default(),
             accepted: Family::default(),
+            refused: Gauge::default(),
             accept_errors: Counter::default(),
             malformed: Counter::default(),
             panics: Counter::default(),
@@ -124,6 +126,11 @@ impl Metrics {
         registry.register_collector(Box::new(Arc::clone(&self.hot)));
         registry.register_collector(Box::new(Arc::clone(&self.live)));
         registry.register("reloads", "Reloads of the source by result", self.reloads.clone());
+        registry.register(
+            "source_refused",
+            "1 while the newest content of the source is not live",
+            self.refused.clone(),
+        );
         registry.register("shed", "What was turned away to stay alive", self.sheds.clone());
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register("connections_accepted", "Accepted connections", self.accepted.clone());
@@ -149,8 +156,9 @@ impl Metrics {
         self.panics.inc();
     }
 
-    /// Counts a reload.
+    /// Counts a reload, and notes whether the newest content of the source is live.
     pub fn reloaded(&self, result: ReloadResult) {
+        self.refused.set(i64::from(result == ReloadResult::Rejected));
         self.reloads.get_or_create(&ReloadLabels { result: result.name() }).inc();
     }
 

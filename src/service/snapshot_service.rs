@@ -75,7 +75,7 @@ impl SnapshotService for Snapshots {
         let outcome = match outcome {
             Ok(Ok(Outcome::Applied(_))) => v1::ReloadOutcome::Applied,
             Ok(Ok(Outcome::Unchanged)) => v1::ReloadOutcome::Unchanged,
-            Ok(Ok(Outcome::Rejected(_))) => v1::ReloadOutcome::Rejected,
+            Ok(Ok(Outcome::Rejected(_) | Outcome::Restored(..))) => v1::ReloadOutcome::Rejected,
             Ok(Err(_)) => return Err(Status::deadline_exceeded("the reload takes longer than a minute")),
             Err(_) => return Err(Status::internal("the wait for the reload panicked")),
         };

@@ -13,7 +13,9 @@ use std::{
 
 use super::{
     chain::{Chain, Fingerprint},
+    last_good::LastGood,
     load::Builder,
+    mounts,
     reload::{Outcome, Reloader},
     store::Store,
     watch::{Alarm, Watcher},
@@ -42,6 +44,8 @@ pub struct KeeperOptions {
     pub reread: Duration,
     /// Whether to ask the kernel for events; without, polling alone.
     pub events: bool,
+    /// Where a copy of the newest good snapshot is kept, if anywhere.
+    pub state: Option<PathBuf>,
 }
 
 impl KeeperOptions {
@@ -54,6 +58,7 @@ impl KeeperOptions {
             poll: Duration::from_secs(2),
             reread: Duration::from_secs(60),
             events: true,
+            state: None,
         }
     }
 }
@@ -106,7 +111,8 @@ impl Keeper {
             move || drop(wake.send(Wake::Changed))
         });
         let watcher = Watcher::new(alarm.clone(), options.events);
-        let reloader = Reloader::new(options.source.clone(), options.max_bytes, builder, store);
+        let last_good = LastGood::new(options.state.as_deref(), &source);
+        let reloader = Reloader::new(options.source.clone(), options.max_bytes, builder, store, last_good);
         let worker = Worker { source, options, woken, alarm, watcher, reloader, on_outcome };
         let thread = thread::Builder::new().name("sidegate-build".to_owned()).spawn(move || worker.run())?;
         Ok(KeeperHandle { wake, thread })
@@ -155,6 +161,7 @@ impl Worker {
         if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
             tracing::debug!(%error, "the build thread runs at normal priority");
         }
+        mounts::warn_about(&self.source);
         let mut seen = self.look_and_reload(false, None);
         let mut read = Instant::now();
         loop {

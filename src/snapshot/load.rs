@@ -5,13 +5,14 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use super::read::{ReadError, read};
 use crate::{
     document::{self, Built, Report, Source},
     index::{Counts, Index},
+    model::Timestamp,
 };
 
 /// The way from sources to an index. Injected, so that the life of a snapshot can be tested without a language.
@@ -29,6 +30,10 @@ pub struct Snapshot {
     pub index: Index,
     /// The sequence that the source declares; 0 where it declares none.
     pub sequence: u64,
+    /// When its publisher issued it, where that is said.
+    pub issued_at: Option<Timestamp>,
+    /// How long after that it may be relied on, where that is said.
+    pub max_age: Option<Duration>,
     /// BLAKE3 of the compiled index, in lower-case hexadecimal.
     pub digest: String,
     /// Counts the swaps of this process, from 1; 0 for a snapshot that was never live.
@@ -67,6 +72,17 @@ pub enum LoadError {
         /// What the source declares.
         declared: u64,
     },
+    /// The build might not fit into the memory that is left.
+    #[error(
+        "building this source may take {needed} bytes, and the control group leaves {left}; raise its memory limit, or \
+         ship facts as JSON Lines"
+    )]
+    NoMemory {
+        /// What the build may take at its peak.
+        needed: u64,
+        /// What is left.
+        left: u64,
+    },
     /// Too many retired snapshots are still in use.
     #[error("two retired snapshots are still in use; the source is read again shortly")]
     Crowded,
@@ -104,6 +120,7 @@ impl Failure {
             LoadError::Read(_)
             | LoadError::OldSequence { .. }
             | LoadError::SameSequence { .. }
+            | LoadError::NoMemory { .. }
             | LoadError::Crowded
             | LoadError::Panicked(_) => {
                 Self { at, summary: rendered.clone(), errors: vec![rendered.clone()], rendered }
@@ -130,9 +147,11 @@ pub fn load(path: &Path, max_bytes: u64, builder: &Builder) -> Result<Snapshot, 
 pub(super) fn build(sources: Vec<Source>, path: &Path, builder: &Builder) -> Result<Snapshot, LoadError> {
     let built = catch_unwind(AssertUnwindSafe(|| builder(sources)))
         .map_err(|panic| LoadError::Panicked(panic_message(panic.as_ref())))?;
-    let Built { index, sequence, warnings } = built.map_err(LoadError::Rejected)?;
+    let Built { index, publication, warnings } = built.map_err(LoadError::Rejected)?;
     Ok(Snapshot {
-        sequence,
+        sequence: publication.sequence,
+        issued_at: publication.issued_at,
+        max_age: publication.max_age,
         digest: blake3::Hash::from_bytes(index.digest()).to_hex().to_string(),
         generation: 0,
         source: path.to_owned(),

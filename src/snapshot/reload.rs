@@ -7,7 +7,9 @@ use std::{
 };
 
 use super::{
+    last_good::LastGood,
     load::{Builder, Failure, LoadError, Snapshot, build},
+    memory::{ControlGroup, TooLittle},
     read::read,
     retire::Retired,
     store::Store,
@@ -26,6 +28,8 @@ pub enum Outcome {
     Unchanged,
     /// The source was refused.
     Rejected(Arc<Failure>),
+    /// The first source was refused, and the copy of the last good snapshot is live instead.
+    Restored(Arc<Applied>, Arc<Failure>),
 }
 
 /// A snapshot that went live, as the log and the metrics tell of it. Not the snapshot itself: news that somebody keeps
@@ -53,6 +57,8 @@ pub(super) struct Reloader {
     builder: Builder,
     store: Arc<Store>,
     retired: Retired,
+    memory: ControlGroup,
+    last_good: LastGood,
     /// The bytes that were tried last and what came of them: equal bytes are not built twice.
     tried: Option<blake3::Hash>,
     /// The highest sequence that was live, with its content.
@@ -60,8 +66,24 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    pub(super) fn new(source: PathBuf, max_bytes: u64, builder: Builder, store: Arc<Store>) -> Self {
-        Self { source, max_bytes, builder, store, retired: Retired::default(), tried: None, mark: None }
+    pub(super) fn new(
+        source: PathBuf,
+        max_bytes: u64,
+        builder: Builder,
+        store: Arc<Store>,
+        last_good: LastGood,
+    ) -> Self {
+        Self {
+            last_good,
+            source,
+            max_bytes,
+            builder,
+            store,
+            retired: Retired::default(),
+            memory: ControlGroup::default(),
+            tried: None,
+            mark: None,
+        }
     }
 
     /// Frees what can be freed; whether anything still waits.
@@ -83,12 +105,25 @@ impl Reloader {
             Err(error) => {
                 let failure = Arc::new(Failure::new(&error, SystemTime::now()));
                 // A source that stays unreadable is tried again often, and said once.
-                let again = matches!(error, LoadError::Read(_) | LoadError::Crowded)
+                let again = matches!(error, LoadError::Read(_) | LoadError::NoMemory { .. } | LoadError::Crowded)
                     && self.store.status().failure.is_some_and(|earlier| earlier.rendered == failure.rendered);
+                let restored = self.restore();
                 self.store.refuse(Arc::clone(&failure));
+                if let Some(applied) = restored {
+                    return Some(Outcome::Restored(applied, failure));
+                }
                 (force || !again).then_some(Outcome::Rejected(failure))
             }
         }
+    }
+
+    /// Serves the copy of the last good snapshot, where nothing is live.
+    fn restore(&mut self) -> Option<Arc<Applied>> {
+        if self.store.status().generation > 0 {
+            return None;
+        }
+        let snapshot = self.last_good.open()?;
+        Some(self.publish(snapshot))
     }
 
     fn attempt(&mut self, force: bool) -> Result<Option<Outcome>, LoadError> {
@@ -107,6 +142,11 @@ impl Reloader {
         if !self.retired.make_room(PATIENCE) {
             self.tried = None;
             return Err(LoadError::Crowded);
+        }
+        // Tried again when there is more: the limit, or what others take of it, may change.
+        if let Err(TooLittle { needed, left }) = self.memory.check(&sources) {
+            self.tried = None;
+            return Err(LoadError::NoMemory { needed, left });
         }
         self.tried = Some(hash);
         let snapshot = build(sources, &self.source, &self.builder)?;
@@ -131,7 +171,12 @@ impl Reloader {
         }
     }
 
-    fn apply(&mut self, mut snapshot: Snapshot) -> Arc<Applied> {
+    fn apply(&mut self, snapshot: Snapshot) -> Arc<Applied> {
+        self.last_good.keep(&snapshot);
+        self.publish(snapshot)
+    }
+
+    fn publish(&mut self, mut snapshot: Snapshot) -> Arc<Applied> {
         snapshot.generation = self.store.status().generation.saturating_add(1);
         if snapshot.sequence != 0 {
             self.mark = Some((snapshot.sequence, snapshot.digest.clone()));
@@ -167,7 +212,7 @@ fn hash_sources(sources: &[Source]) -> blake3::Hash {
 mod tests {
     use std::{fs, sync::Arc};
 
-    use super::{super::testing, Outcome, Reloader, Store};
+    use super::{super::testing, ControlGroup, LastGood, Outcome, Reloader, Store};
 
     struct Bench {
         directory: tempfile::TempDir,
@@ -180,7 +225,7 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let store = Arc::new(Store::default());
             let path = directory.path().join("policy.yaml");
-            let reloader = Reloader::new(path, 1 << 20, testing::builder(), Arc::clone(&store));
+            let reloader = Reloader::new(path, 1 << 20, testing::builder(), Arc::clone(&store), LastGood::default());
             Self { directory, store, reloader }
         }
 
@@ -209,6 +254,52 @@ mod tests {
         }
         assert!(matches!(bench.write("a"), Some(Outcome::Unchanged)), "mended");
         assert!(bench.store.status().failure.is_none());
+    }
+
+    #[test]
+    fn a_restart_serves_the_last_good_copy_until_the_source_is_good() {
+        let mut first = Bench::new();
+        let (source, state) = (first.directory.path().join("policy.yaml"), tempfile::tempdir().unwrap());
+        first.reloader.last_good = LastGood::new(Some(state.path()), &source);
+        assert!(matches!(first.write("a 5"), Some(Outcome::Applied(_))));
+        assert!(matches!(first.write("bad"), Some(Outcome::Rejected(_))));
+        let again = |last_good| {
+            let store = Arc::new(Store::default());
+            (Reloader::new(source.clone(), 1 << 20, testing::builder(), Arc::clone(&store), last_good), store)
+        };
+        let (mut second, store) = again(LastGood::new(Some(state.path()), &source));
+        assert!(matches!(second.reload(false), Some(Outcome::Restored(..))));
+        assert!(store.status().failure.is_some() && store.read(|live| live.is_some_and(|live| live.sequence == 5)));
+        fs::write(&source, "b 4").unwrap();
+        assert!(matches!(second.reload(false), Some(Outcome::Rejected(_))), "the copy's sequence counts");
+        fs::write(&source, "b 6").unwrap();
+        assert!(matches!(second.reload(false), Some(Outcome::Applied(_))));
+        fs::write(&source, "bad").unwrap();
+        let (mut other, _store) = again(LastGood::new(Some(state.path()), &source.join("other")));
+        assert!(matches!(other.reload(false), Some(Outcome::Rejected(_))), "another source's copy is not ours");
+        for entry in fs::read_dir(state.path()).unwrap() {
+            fs::write(entry.unwrap().path(), "damaged").unwrap();
+        }
+        let (mut third, store) = again(LastGood::new(Some(state.path()), &source));
+        assert!(matches!(third.reload(false), Some(Outcome::Rejected(_))));
+        assert!(store.read(|live| live.is_none()));
+    }
+
+    #[test]
+    fn a_build_that_may_not_fit_is_refused_until_it_may() {
+        let mut bench = Bench::new();
+        assert!(matches!(bench.write("a"), Some(Outcome::Applied(_))));
+        fs::write(bench.directory.path().join("memory.max"), "110").unwrap();
+        fs::write(bench.directory.path().join("memory.current"), "100").unwrap();
+        fs::write(bench.directory.path().join("membership"), "0::/").unwrap();
+        let mount = bench.directory.path().to_owned();
+        bench.reloader.memory = ControlGroup { membership: mount.join("membership"), mount };
+        let Some(Outcome::Rejected(failure)) = bench.write("b") else { panic!("must be refused") };
+        assert!(failure.summary.contains("20 bytes") && failure.summary.contains("leaves 10"), "{}", failure.summary);
+        assert_eq!(bench.live(), (1, 0));
+        assert!(bench.reloader.reload(false).is_none(), "said once");
+        fs::write(bench.directory.path().join("memory.max"), "max").unwrap();
+        assert!(matches!(bench.reloader.reload(false), Some(Outcome::Applied(_))), "without a change of the source");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::SystemTime};
 use super::load::{Builder, Snapshot};
 use crate::{
     document::{self, Built, Report, Source},
-    index::Index,
+    index::{Index, file::Publication},
 };
 
 /// The first line is `MARKER [SEQUENCE]`; `bad` is refused, `panic` panics, no text at all is refused.
@@ -19,7 +19,8 @@ pub(crate) fn builder() -> Builder {
             return Err(Report::default());
         }
         let sequence = words.next().map_or(0, |word| word.parse().unwrap());
-        Ok(Built { index: index(marker), sequence, warnings: Report::default() })
+        let publication = Publication { sequence, ..Publication::default() };
+        Ok(Built { index: index(marker), publication, warnings: Report::default() })
     })
 }
 
@@ -43,6 +44,8 @@ pub(crate) fn snapshot(marker: &str) -> Snapshot {
     let index = index(marker);
     Snapshot {
         sequence: 0,
+        issued_at: None,
+        max_age: None,
         digest: marker.to_owned(),
         generation: 0,
         source: PathBuf::from("policy.yaml"),

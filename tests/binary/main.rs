@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod compiled;
+#[cfg(test)]
 mod configuration;
 #[cfg(test)]
 mod garbage;
@@ -24,3 +26,5 @@ mod start;
 mod support;
 #[cfg(test)]
 mod tenants;
+#[cfg(test)]
+mod test_verb;

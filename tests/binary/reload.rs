@@ -47,6 +47,31 @@ fn a_bad_source_later_leaves_the_last_good_snapshot() {
 }
 
 #[test]
+fn a_restart_on_a_bad_source_serves_the_last_good_copy() {
+    let state = tempfile::tempdir().unwrap();
+    let more = ["--config", state.path().join("sidegate.toml").to_str().unwrap()].map(str::to_owned);
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    let config = format!("[snapshot]\nstate_directory = {:?}\n", state.path());
+    fs::write(state.path().join("sidegate.toml"), config).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("policy.yaml");
+    fs::write(&source, good()).unwrap();
+    let kept = directory.path().to_owned();
+    let first = Daemon::serve(tempfile::tempdir().unwrap(), &source, &more).ready();
+    assert!(ana_may(&first.client()));
+    assert_eq!(first.metric("sidegate_source_refused"), 0);
+    assert_eq!(first.terminate().code, Some(0));
+    fs::write(kept.join("policy.yaml"), "sidegate: 1\nrolls: {}\n").unwrap();
+    let second = Daemon::serve(tempfile::tempdir().unwrap(), &source, &more).ready();
+    assert!(ana_may(&second.client()));
+    // Metrics follow the snapshot a moment later.
+    until("the refusal shows", || second.metric("sidegate_source_refused") == 1 && second.metric(REJECTED) == 1);
+    fs::write(kept.join("policy.yaml"), POLICY).unwrap();
+    until("the mended source is live", || !ana_may(&second.client()));
+    until("the refusal is over", || second.metric("sidegate_source_refused") == 0);
+}
+
+#[test]
 fn health_does_not_flap_on_a_bad_source() {
     let daemon = Daemon::start(&good()).ready();
     block_on(async {

@@ -9,11 +9,17 @@ mod credential_errors;
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod general_cases;
+#[cfg(test)]
+mod inline;
+#[cfg(test)]
 mod level_cases;
 #[cfg(test)]
 mod load_errors;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod pin_cases;
 #[cfg(test)]
 mod print;
 #[cfg(test)]
@@ -24,6 +30,8 @@ mod reference;
 mod regressions;
 #[cfg(test)]
 mod studio_cases;
+#[cfg(test)]
+mod superuser_cases;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! function per sentence. It shares the model's types with the engine and nothing else, and it knows no error: what
 //! compile refuses is never asked here.
 
-mod condition;
+pub(crate) mod condition;
 mod levels;
 
 pub(crate) use levels::refuses;

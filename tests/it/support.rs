@@ -2,6 +2,7 @@
 
 pub(crate) mod cases;
 pub(crate) mod daemon;
+pub(crate) mod overlay;
 pub(crate) mod question;
 pub(crate) mod served;
 pub(crate) mod translate;

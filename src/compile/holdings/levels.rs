@@ -21,8 +21,7 @@ pub(super) fn of_binding(
     if binding.levels.is_empty() {
         return NONE;
     }
-    let whose =
-        format!("binding of `{}` to role `{}` at `{}`", binding.subject.value, binding.role.value, binding.at.value);
+    let whose = super::whose(binding);
     if role.is_some_and(|role| role.levels.0 != role_levels::PER_BINDING) {
         findings.error_with_help(
             binding.levels.first().map_or(binding.position, |(path, _)| path.at),

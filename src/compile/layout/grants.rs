@@ -19,8 +19,16 @@ pub struct RoleRecord {
     pub levels: u8,
     /// The level on every governor, where that is the same.
     pub level: u8,
-    /// Nothing.
-    pub reserved: U16,
+    /// [`role_flags`].
+    pub flags: U16,
+}
+
+/// Flags of a role.
+pub mod role_flags {
+    /// It gives every declared action; levels and purviews do not filter it.
+    pub const SUPERUSER: u16 = 1;
+    /// A binding to it may carry a list of its own.
+    pub const CUSTOMISABLE: u16 = 2;
 }
 
 /// Where a role's levels come from.
@@ -95,6 +103,8 @@ pub struct TermsRecord {
     pub flags: U32,
     /// The set of levels, or [`super::NONE`] for the lowest everywhere.
     pub levels: U32,
+    /// The holder's own list, as the number of a bitmap of permissions, or [`super::NONE`] for a binding without one.
+    pub pin: U32,
 }
 
 /// Flags of terms.

@@ -14,7 +14,7 @@ fn unsafe_yaml() {
     refused("types: {bot: {<<: {root: true}}}", &["3:15: error: YAML merge keys are not allowed"]);
     refused("types: {}\n---\nsidegate: 1", &["4:1: error: a second YAML document begins here"]);
     refused("types: {}\nroles: {}\ntypes: {}", &["5:1: error: `types` is written twice; first at p.yaml:3:1"]);
-    refused("types: {1: {}}", &["3:9: error: a key must be text, not an int"]);
+    refused("types: {-1: {}}", &["3:9: error: a key must be text, not an int"]);
     refused("types: {[a]: {}}", &["3:9: error: a key must be text, not a list"]);
     refused("types: {true: {}}", &["3:9: error: a key must be text, not a bool"]);
     refused("types:\n\tbot: {}", &["4:1: error: a tab stands where YAML allows none"]);

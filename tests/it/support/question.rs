@@ -14,6 +14,22 @@ pub(crate) enum Val {
     Entity(EntityName),
 }
 
+impl Val {
+    fn of(value: &Value<'_>) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(flag) => Self::Bool(*flag),
+            Value::Int(number) => Self::Int(*number),
+            Value::String(text) => Self::Str((*text).to_owned()),
+            Value::Timestamp(time) => Self::Time(*time),
+            Value::List(items) => Self::List(items.iter().map(Self::of).collect()),
+            Value::Entity(Entity { kind, id }) => {
+                Self::Entity(EntityName { kind: (*kind).to_owned(), id: (*id).to_owned() })
+            }
+        }
+    }
+}
+
 /// Owned properties.
 pub(crate) type Props = Vec<(String, Val)>;
 
@@ -31,6 +47,24 @@ pub(crate) struct Question {
 }
 
 impl Question {
+    /// The same request, owned.
+    pub(crate) fn of(request: &Request<'_>) -> Self {
+        let name = |entity: Entity<'_>| EntityName { kind: entity.kind.to_owned(), id: entity.id.to_owned() };
+        let own = |properties: &[(&str, Value<'_>)]| -> Props {
+            properties.iter().map(|(name, value)| ((*name).to_owned(), Val::of(value))).collect()
+        };
+        Self {
+            subject: name(request.subject),
+            subject_properties: own(request.subject_properties),
+            action: request.action.to_owned(),
+            action_properties: own(request.action_properties),
+            resource: name(request.resource),
+            parent: request.parent.map(name),
+            resource_properties: own(request.resource_properties),
+            context: own(request.context),
+        }
+    }
+
     /// Lends the request to `f`.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&Request<'_>) -> R) -> R {
         let (subject_lists, action_lists) = (lists(&self.subject_properties), lists(&self.action_properties));

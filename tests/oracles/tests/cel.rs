@@ -7,7 +7,7 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use serde_json::{Map, Value, json};
-use sidegate_oracles::{ATTRIBUTES, Condition, is_optional, ours, theirs};
+use sidegate_oracles::conditions::{ATTRIBUTES, Condition, is_optional, ours, theirs};
 
 const STACK: usize = 64 << 20;
 const WORDS: [&str; 6] = ["", "a", "ab", "b", "é", "it's"];

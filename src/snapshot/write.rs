@@ -1,0 +1,40 @@
+//! Writing a compiled file, so that whoever watches its directory sees all of it or nothing.
+
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, Write},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
+use crate::index::{
+    Index,
+    file::{Publication, header},
+};
+
+/// Writes beside the place, brings it to the disk and renames it; returns how many bytes.
+///
+/// # Errors
+/// The directory is not there or not writable, or the disk is full; then nothing has changed.
+pub fn write_compiled(path: &Path, publication: &Publication, index: &Index) -> io::Result<usize> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let head = header(publication, index);
+    let mut file = tempfile::Builder::new().prefix(".sidegate-").tempfile_in(directory)?;
+    file.write_all(&head)?;
+    file.write_all(index.bytes())?;
+    // A temporary file is its owner's alone; who may read a snapshot is decided as for any other file.
+    file.as_file().set_permissions(permissions(path)?)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    File::open(directory)?.sync_all()?;
+    Ok(head.len() + index.bytes().len())
+}
+
+/// Those of the file that is replaced, or `rw-r--r--`.
+fn permissions(path: &Path) -> io::Result<Permissions> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.permissions()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Permissions::from_mode(0o644)),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,182 @@
+//! Runs the tests that stand beside policies: the project's general cases, and those of the packs. Each is asked of the
+//! engine, of the index's bytes opened again, and of a running daemon.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sidegate::cases::{self, judge, with_request};
+use sidegate::decide;
+use sidegate::document::Tested;
+use sidegate::index::Index;
+use sidegate::model::{Case, Facts, Query, Request, Timestamp, Wanted};
+use sidegate::service::proto::v1;
+use sidegate::snapshot;
+
+use crate::support::daemon;
+use crate::support::overlay::Files;
+use crate::support::question::Question;
+use crate::support::served::Served;
+use crate::support::wire;
+
+/// The smallest number of general cases that may be left: a suite that vanished would pass.
+const AT_LEAST: usize = 60;
+
+fn general() -> Vec<PathBuf> {
+    yaml(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/general"))
+}
+
+/// The packs that have tests.
+fn packs() -> Vec<PathBuf> {
+    let entries = fs::read_dir(daemon::packs()).unwrap();
+    let mut packs: Vec<_> =
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.join("tests.yaml").is_file()).collect();
+    packs.sort();
+    packs
+}
+
+fn yaml(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.sort();
+    paths
+}
+
+fn tested(path: &Path) -> Tested {
+    let sources = snapshot::read(path, 1 << 24).unwrap();
+    Tested::read(sources).unwrap_or_else(|report| panic!("{report}"))
+}
+
+fn told(tested: &Tested, case: &Case, door: &str, why: &str) -> String {
+    let (file, line) = tested.place(case);
+    format!("{file}:{line}: `{}`, {door}: {why}", case.name.value)
+}
+
+/// Runs every test of every path through a door; there must be many.
+fn through(paths: &[PathBuf], at_least: usize, mut run: impl FnMut(&Path, &Tested) -> Vec<String>) {
+    let (mut count, mut failures) = (0, Vec::new());
+    for path in paths {
+        let tested = tested(path);
+        count += tested.cases().len();
+        failures.extend(run(path, &tested));
+    }
+    assert!(failures.is_empty(), "{} failed\n{}", failures.len(), failures.join("\n"));
+    assert!(count >= at_least, "only {count} tests were found in {paths:?}");
+}
+
+fn everywhere() -> Vec<PathBuf> {
+    general().into_iter().chain(packs()).collect()
+}
+
+#[test]
+fn general_cases() {
+    through(&general(), AT_LEAST, in_the_engine);
+}
+
+#[test]
+fn cases_of_the_packs() {
+    let packs = packs();
+    through(&packs, 8 * packs.len().max(3), in_the_engine);
+}
+
+#[test]
+fn cases_from_bytes() {
+    through(&everywhere(), AT_LEAST, |_, tested| {
+        let one = |case: &Case| {
+            let index = tested.build(case).map_err(|report| report.to_string());
+            let again = index.map(|index| Index::open(index.bytes().to_vec()).unwrap());
+            let failure = judge(tested.policy(), case, again.as_ref().map_err(Clone::clone))?;
+            Some(told(tested, case, "from bytes", &format!("wanted {}, got {}", failure.wanted, failure.got)))
+        };
+        tested.cases().iter().filter_map(one).collect()
+    });
+}
+
+#[test]
+fn cases_of_a_running_daemon() {
+    through(&everywhere(), AT_LEAST, |path, tested| {
+        let files = Files::read(path);
+        let mut live: Option<(Vec<(String, String)>, Served)> = None;
+        let mut one = |case: &Case| {
+            let texts = files.for_test(&case.name.value);
+            if live.as_ref().is_none_or(|(other, _)| *other != texts) {
+                // One daemon at a time: what is dropped first gives its threads back.
+                live = None;
+                let written: Vec<_> = texts.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
+                let served = Served::start(&written);
+                live = Some((texts, served));
+            }
+            let (_, served) = live.as_ref().unwrap();
+            served_rightly(tested, case, served).err().map(|why| told(tested, case, "daemon", &why))
+        };
+        tested.cases().iter().filter_map(&mut one).collect()
+    });
+}
+
+fn in_the_engine(_: &Path, tested: &Tested) -> Vec<String> {
+    let failed = cases::run(tested).into_iter().filter_map(|outcome| Some((outcome.case, outcome.failure?)));
+    failed.map(|(case, why)| told(tested, case, "engine", &format!("wanted {}, got {}", why.wanted, why.got))).collect()
+}
+
+/// Whether a daemon that serves a test's files, tests and all, holds what the runner builds, and says at its own moment
+/// what the engine says at that moment. What the engine says at the test's moment is tested above.
+fn served_rightly(tested: &Tested, case: &Case, served: &Served) -> Result<(), String> {
+    let failure = served.running.store().status().failure;
+    let index = match (tested.build(case), failure) {
+        (Ok(index), None) => index,
+        (Err(_), Some(failure)) => return refused_rightly(case, &failure.rendered),
+        (Ok(_), Some(failure)) => return Err(format!("refused by the daemon only: {}", failure.rendered)),
+        (Err(report), None) => return Err(format!("refused by the runner only: {report}")),
+    };
+    let live = served.running.store().load_full().ok_or("nothing is live")?;
+    // Facts that were added as text stand in another order, which the digest tells and no answer does.
+    if case.given == Facts::default() && live.index.digest() != index.digest() {
+        return Err("the daemon holds another snapshot than the runner".to_owned());
+    }
+    match &case.query {
+        Query::Decide(ask) => {
+            let question = with_request(tested.policy(), ask, Question::of);
+            match served.client.call(|client| client.authorize(wire::authorize(&question))) {
+                Ok(response) => same(&index, &question, &response),
+                Err(error) if matches!(case.wanted, Wanted::Malformed(_)) => {
+                    refused_rightly(case, &format!("{error:?}"))
+                }
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        // Lists over the wire are proved elsewhere to be what the engine says one by one.
+        Query::Actions(_) | Query::Resources(..) | Query::Subjects(_) | Query::Nothing => Ok(()),
+    }
+}
+
+fn refused_rightly(case: &Case, told: &str) -> Result<(), String> {
+    let names = match &case.wanted {
+        Wanted::Invalid(names) => names.clone(),
+        Wanted::Malformed(field) => vec![field.clone()],
+        Wanted::Decision { .. } | Wanted::Names(_) => return Err(format!("refused: {told}")),
+    };
+    match names.iter().find(|name| !told.contains(name.as_str())) {
+        Some(name) => Err(format!("`{name}` is not named: {told}")),
+        None => Ok(()),
+    }
+}
+
+fn same(index: &Index, question: &Question, response: &v1::AuthorizeResponse) -> Result<(), String> {
+    let at = response.evaluated_at.as_ref().and_then(|at| Timestamp::new(at.seconds, u32::try_from(at.nanos).ok()?));
+    let at = at.ok_or("an answer without a moment")?;
+    let decide = |request: &Request<'_>| decide::authorize(index, request, at);
+    let verdict = question.with(decide).map_err(|malformed| malformed.to_string())?;
+    let wanted = (
+        verdict.is_allow(),
+        verdict.reason.code().to_owned(),
+        index.rule_id(verdict.because).unwrap_or_default(),
+        verdict.undetermined,
+    );
+    let got = (
+        response.decision() == v1::Decision::Allow,
+        response.reason().as_str_name().trim_start_matches("REASON_").to_owned(),
+        response.rule_id.clone(),
+        response.undetermined,
+    );
+    if got == wanted { Ok(()) } else { Err(format!("answered {got:?}, the engine {wanted:?}")) }
+}

@@ -1,0 +1,83 @@
+//! Questions about a policy that stands in the test itself, and what loading one has to say.
+
+use sidegate::decide;
+use sidegate::document::{Source, build};
+use sidegate::index::Index;
+use sidegate::model::{Entity, Reason, Request, Timestamp, Value, Verdict};
+
+/// The time at which every question is asked.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::parse("2026-06-01T00:00:00Z").unwrap()
+}
+
+/// A text, loaded.
+#[track_caller]
+pub(crate) fn load(text: &str) -> Index {
+    match build(vec![source(text)]) {
+        Ok(built) => built.index,
+        Err(report) => panic!("refused:\n{report}"),
+    }
+}
+
+/// Everything that loading a text has to say against it; nothing when it loads.
+pub(crate) fn errors(text: &str) -> String {
+    build(vec![source(text)]).err().map_or_else(String::new, |report| report.to_string())
+}
+
+fn source(text: &str) -> Source {
+    Source { name: "policy.yaml".to_owned(), bytes: text.as_bytes().to_vec() }
+}
+
+/// With the first `old` written as `new`.
+#[track_caller]
+pub(crate) fn replaced(text: &str, old: &str, new: &str) -> String {
+    assert!(text.contains(old), "the policy has no `{old}`");
+    text.replacen(old, new, 1)
+}
+
+/// The report holds every one of these words.
+#[track_caller]
+pub(crate) fn says(report: &str, all: &[&str]) {
+    let missing: Vec<_> = all.iter().filter(|word| !report.contains(**word)).collect();
+    assert!(!report.is_empty(), "it was loaded");
+    assert!(missing.is_empty(), "{missing:?} is not in\n{report}");
+}
+
+/// The text loads.
+#[track_caller]
+pub(crate) fn loads(text: &str) {
+    let report = errors(text);
+    assert!(report.is_empty(), "refused:\n{report}");
+}
+
+/// Hands over a request: `user/ana update bot/1`, with these parameters.
+pub(crate) fn request<T>(line: &str, parameters: &[(&str, Value<'_>)], ask: impl FnOnce(&Request<'_>) -> T) -> T {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [subject, action, resource] = words.as_slice() else { panic!("`{line}` is no question") };
+    ask(&Request {
+        subject: Entity::parse(subject).unwrap(),
+        subject_properties: &[],
+        action,
+        action_properties: parameters,
+        resource: Entity::parse(resource).unwrap(),
+        parent: None,
+        resource_properties: &[],
+        context: &[],
+    })
+}
+
+/// The verdict on a question.
+pub(crate) fn verdict(index: &Index, line: &str, parameters: &[(&str, Value<'_>)]) -> Verdict {
+    request(line, parameters, |request| decide::authorize(index, request, now())).unwrap()
+}
+
+/// The reason of the verdict on a question.
+pub(crate) fn reason(index: &Index, line: &str, parameters: &[(&str, Value<'_>)]) -> Reason {
+    verdict(index, line, parameters).reason
+}
+
+/// The value of an entity.
+#[expect(dead_code, reason = "the parameters come next")]
+pub(crate) fn entity(name: &str) -> Value<'_> {
+    Value::Entity(Entity::parse(name).unwrap())
+}
