@@ -6,9 +6,11 @@
 
 mod condition;
 mod credentials;
+mod eligible;
 mod entities;
 mod findings;
 mod forbids;
+mod groups;
 mod holders;
 mod holdings;
 mod intern;
@@ -30,10 +32,12 @@ use crate::model::{Diagnostic, Facts, Policy};
 
 use condition::Conditions;
 use credentials::Credentials;
+use eligible::Known;
 use entities::Entities;
 use findings::Findings;
 use forbids::Forbids;
-use holdings::Holdings;
+use groups::{BuiltIn, Memberships};
+use holdings::{Holdings, Stage};
 use roles::Roles;
 use schema::Schema;
 use sets::PermissionSets;
@@ -68,11 +72,13 @@ pub fn compile(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
 
 fn compile_all(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnostic>> {
     let mut findings = Findings::default();
-    unsupported::refuse(policy, facts, &mut findings);
-    let schema = Schema::resolve(policy, &mut findings);
+    unsupported::refuse(policy, &mut findings);
+    let built_in = BuiltIn::used(policy, facts);
+    let schema = Schema::resolve(policy, &built_in.types, &mut findings);
     findings.stop_on_error()?;
     let mut tables = Tables::default();
-    let entities = Entities::resolve(&schema, facts, &mut findings);
+    let entities = Entities::resolve(&schema, facts, &built_in, &mut findings);
+    let mut memberships = Memberships::resolve(policy, facts, &schema, &entities, &mut findings);
     let mut literals = Literals::default();
     let attributes = entities.attribute_values(&schema, &mut literals, &mut tables.strings, &mut findings);
     let defaults = literals.defaults(&schema, &entities, &mut tables.strings, &mut findings);
@@ -86,14 +92,16 @@ fn compile_all(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     let roles = Roles::resolve(policy, facts, &mut lowering, &mut conditions, &mut findings);
     let forbids = Forbids::resolve(policy, facts, &mut lowering, &mut conditions, &mut findings);
     let credentials = Credentials::resolve(policy, facts, &mut lowering, (&attributes, &defaults), &mut findings);
+    let known = Known { attributes: &attributes, defaults: &defaults, literals: &literals };
+    let stage = Stage { policy, schema: &schema, entities: &entities, roles: &roles, known: &known };
     let mut sets = PermissionSets::new(schema.permissions.len());
-    let holdings = Holdings::resolve(&schema, &entities, &roles, policy, facts, &mut sets, &mut findings);
+    let holdings = Holdings::resolve(&stage, facts, &mut memberships, &mut sets, &mut findings);
     let warnings = findings.finish()?;
     tables.write_schema(&schema, &literals, &defaults, policy.strict_properties);
     tables.write_conditions(&conditions);
     tables.write_roles(&roles);
     tables.write_forbids(&forbids, schema.permissions.len(), &mut sets);
-    tables.write_entities(&entities, &attributes, &holdings, &forbids.terms);
+    tables.write_entities(&entities, &attributes, &memberships, &holdings, &forbids.terms);
     tables.write_credentials(&credentials, &mut sets);
     tables.write_sets(&sets);
     match tables.finish() {

@@ -11,6 +11,7 @@ mod condition;
 mod credentials;
 mod explain;
 mod forbids;
+mod holders;
 mod levels;
 mod list;
 mod paths;
@@ -132,5 +133,6 @@ impl Question<'_> {
 
 /// Whether entities of a type are asked about.
 fn is_resource_type(kind: &TypeRecord) -> bool {
-    kind.flags.get() & (type_flags::SUBJECT | type_flags::CREDENTIAL | type_flags::VIRTUAL) == 0
+    let others = type_flags::SUBJECT | type_flags::CREDENTIAL | type_flags::GROUP | type_flags::VIRTUAL;
+    kind.flags.get() & others == 0
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Attributes, EntityName, Facts, Spanned, Supplier};
+use crate::model::{Attributes, EntityName, Facts, Position, Spanned, Supplier};
 
 use super::credentials::owner_of;
 use super::findings::Findings;
+use super::groups::BuiltIn;
 use super::intern::{Strings, number};
 use super::layout::{AttributeValueRecord, MAX_SCOPE_DEPTH, NONE, entity_flags};
 use super::schema::{Schema, TypeSort};
@@ -35,6 +36,9 @@ pub(super) struct EntityInfo<'f> {
     attributes: &'f Attributes,
 }
 
+/// What is known of a group.
+static NO_ATTRIBUTES: Attributes = Attributes::new();
+
 /// Attribute values of all entities, one entity behind another.
 #[derive(Debug, Default)]
 pub(super) struct AttributeValues {
@@ -55,7 +59,12 @@ impl AttributeValues {
 
 impl<'f> Entities<'f> {
     /// Numbers the entities and resolves their parents.
-    pub(super) fn resolve(schema: &Schema<'_>, facts: &'f Facts, findings: &mut Findings) -> Self {
+    pub(super) fn resolve(
+        schema: &Schema<'_>,
+        facts: &'f Facts,
+        built_in: &'f BuiltIn,
+        findings: &mut Findings,
+    ) -> Self {
         let mut list = Vec::with_capacity(facts.subjects.len() + facts.resources.len());
         for subject in &facts.subjects {
             let flags = if subject.disabled { entity_flags::DISABLED } else { 0 };
@@ -73,6 +82,15 @@ impl<'f> Entities<'f> {
             let owner = Some(&credential.owner);
             list.extend(kind.map(|kind| entity(kind, &credential.name, owner, &credential.attributes, flags)));
         }
+        for group in &facts.groups {
+            let flags = if group.disabled { entity_flags::DISABLED } else { 0 };
+            let kind = kind_of(schema, &group.name, TypeSort::Group, "group type", findings);
+            list.extend(kind.map(|kind| entity(kind, &group.name, None, &NO_ATTRIBUTES, flags)));
+        }
+        for name in &built_in.names {
+            let kind = schema.type_number(&name.value.kind);
+            list.extend(kind.map(|kind| entity(kind, name, None, &NO_ATTRIBUTES, 0)));
+        }
         list.sort_by(|a, b| (a.kind, a.id, a.name.at).cmp(&(b.kind, b.id, b.name.at)));
         for (earlier, later) in list.iter().zip(list.iter().skip(1)) {
             if (earlier.kind, earlier.id) == (later.kind, later.id) {
@@ -83,6 +101,7 @@ impl<'f> Entities<'f> {
         let mut entities = Self { list, numbers };
         entities.resolve_parents(schema, findings);
         entities.check_depth(findings);
+        entities.place_members_of(schema, built_in);
         entities
     }
 
@@ -102,6 +121,25 @@ impl<'f> Entities<'f> {
         self.info(number).map_or_else(|| "?".to_owned(), |info| format!("{}/{}", schema.type_name(info.kind), info.id))
     }
 
+    /// What an entity is for.
+    pub(super) fn sort(&self, schema: &Schema<'_>, number: u32) -> Option<TypeSort> {
+        self.info(number).and_then(|info| schema.sort(info.kind))
+    }
+
+    /// A holder's name as facts write it: `type/id`, `all(type)` or `members_of(type/id)`.
+    pub(super) fn holder_name(&self, schema: &Schema<'_>, number: u32) -> String {
+        let Some(info) = self.info(number) else { return "?".to_owned() };
+        match schema.sort(info.kind) {
+            Some(TypeSort::BuiltIn) => format!("{}({})", schema.type_name(info.kind), info.id),
+            _ => self.name(schema, number),
+        }
+    }
+
+    /// Where an entity is declared.
+    pub(super) fn position(&self, number: u32) -> Position {
+        self.info(number).map_or_else(Position::default, |info| info.name.at)
+    }
+
     /// A resource and everything above it, nearest first.
     pub(super) fn chain(&self, from: u32) -> impl Iterator<Item = u32> + '_ {
         let above = |number: &u32| self.info(*number).map(|info| info.parent).filter(|parent| *parent != NONE);
@@ -112,6 +150,17 @@ impl<'f> Entities<'f> {
         let parents: Vec<u32> = self.list.iter().map(|info| self.parent_of(schema, info, findings)).collect();
         for (info, parent) in self.list.iter_mut().zip(parents) {
             info.parent = parent;
+        }
+    }
+
+    /// The entity `members_of(scope)` stands under its scope: so a decision finds the scope.
+    fn place_members_of(&mut self, schema: &Schema<'_>, built_in: &BuiltIn) {
+        for name in &built_in.names {
+            let scope = BuiltIn::scope_of(&name.value).and_then(|scope| self.number(schema, &scope));
+            let own = self.number(schema, &name.value).and_then(|own| usize::try_from(own).ok());
+            if let (Some(scope), Some(info)) = (scope, own.and_then(|own| self.list.get_mut(own))) {
+                info.parent = scope;
+            }
         }
     }
 

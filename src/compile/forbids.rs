@@ -1,9 +1,10 @@
 //! Forbids of the policy and blocks among the facts. Nothing overrides one.
 
-use crate::model::{Block, Facts, Forbid, Grants, Policy, Spanned};
+use crate::model::{BindingHolder, Block, EntityName, Facts, Forbid, Grants, Policy, Spanned};
 
 use super::condition::{Conditions, Lowering};
 use super::findings::Findings;
+use super::groups::expect_holder;
 use super::holdings::intern_terms;
 use super::intern::Runs;
 use super::layout::{ForbidRecord, NONE, TargetedForbidRecord, TermsRecord};
@@ -66,10 +67,8 @@ impl Forbids {
     ) {
         let label = format!("forbid `{}`", forbid.id.value);
         let permissions = taken(&forbid.on, &forbid.except, &forbid.grants, &label, lowering, findings);
-        let mut resolve = |names: &[Spanned<crate::model::EntityName>]| -> Vec<u32> {
-            names.iter().filter_map(|name| lowering.entities.expect(lowering.schema, name, &label, findings)).collect()
-        };
-        let (subjects, scopes) = (resolve(&forbid.subjects), resolve(&forbid.scopes));
+        let subjects = bound(forbid.subjects.iter(), &label, lowering, findings);
+        let scopes = scopes(forbid.scopes.iter(), &label, lowering, findings);
         let programs = match &forbid.when {
             None => vec![NONE; permissions.len()],
             Some(text) => {
@@ -95,10 +94,8 @@ impl Forbids {
     fn add_block(&mut self, block: &Block, lowering: &Lowering<'_, '_>, findings: &mut Findings) {
         let label = format!("block `{}`", block.id.value);
         let permissions = taken(&block.on, &[], &block.grants, &label, lowering, findings);
-        let mut resolve = |name: &Option<Spanned<crate::model::EntityName>>| -> Vec<u32> {
-            name.iter().filter_map(|name| lowering.entities.expect(lowering.schema, name, &label, findings)).collect()
-        };
-        let (subjects, scopes) = (resolve(&block.subject), resolve(&block.at));
+        let subjects = bound(block.subject.iter(), &label, lowering, findings);
+        let scopes = scopes(block.at.iter(), &label, lowering, findings);
         let terms = intern_terms(&block.lifetime, 0, NONE, NONE, &mut self.terms);
         self.list.push(ForbidInfo {
             id: format!("blocks/{}", block.id.value),
@@ -147,6 +144,34 @@ impl Forbids {
             permissions: permissions.into(),
         }
     }
+}
+
+/// Whom a forbid binds. Groups bind all their members, live or not; who is in `members_of(...)` changes with time.
+fn bound<'a>(
+    names: impl Iterator<Item = &'a Spanned<BindingHolder>>,
+    label: &str,
+    lowering: &Lowering<'_, '_>,
+    findings: &mut Findings,
+) -> Vec<u32> {
+    let mut found = Vec::new();
+    for holder in names {
+        if matches!(holder.value, BindingHolder::MembersOf(_)) {
+            let message = format!("{label}: `{}` cannot be forbidden anything", holder.value);
+            findings.error_with_help(holder.at, message, "who that is changes with time: name subjects or groups");
+            continue;
+        }
+        found.extend(expect_holder(holder, lowering.schema, lowering.entities, label, findings));
+    }
+    found
+}
+
+fn scopes<'a>(
+    names: impl Iterator<Item = &'a Spanned<EntityName>>,
+    label: &str,
+    lowering: &Lowering<'_, '_>,
+    findings: &mut Findings,
+) -> Vec<u32> {
+    names.filter_map(|name| lowering.entities.expect(lowering.schema, name, label, findings)).collect()
 }
 
 fn or_none(list: &[u32]) -> Vec<u32> {

@@ -1,18 +1,39 @@
 //! Bindings: who holds which role where, checked and put in the order in which a decision looks them up.
 
+mod carried;
 mod exclusive;
+mod expanded;
 mod levels;
 mod pins;
 
-use crate::model::{Binding, BindingHolder, Facts, Lifetime, Policy, Position, Spanned};
+use crate::model::{Binding, Facts, Lifetime, Policy, Position};
 
+use super::eligible::Known;
 use super::entities::Entities;
 use super::findings::Findings;
+use super::groups::{Memberships, expect_holder};
 use super::intern::Runs;
 use super::layout::{BindingRecord, NONE, TermsRecord, terms_flags};
 use super::roles::Roles;
 use super::schema::{Schema, TypeSort};
 use super::sets::PermissionSets;
+
+use expanded::Expanded;
+
+/// What bindings are checked against.
+#[derive(Debug)]
+pub(super) struct Stage<'a, 'p> {
+    /// The policy.
+    pub(super) policy: &'a Policy,
+    /// The vocabulary.
+    pub(super) schema: &'a Schema<'p>,
+    /// Holders and scopes.
+    pub(super) entities: &'a Entities<'p>,
+    /// What can be held.
+    pub(super) roles: &'a Roles<'p>,
+    /// What holders are like.
+    pub(super) known: &'a Known<'a>,
+}
 
 /// The bindings of a snapshot.
 #[derive(Debug)]
@@ -26,13 +47,11 @@ pub(super) struct Holdings {
 }
 
 impl Holdings {
-    /// Checks and orders the bindings. The same binding twice is one.
+    /// Checks and orders the bindings, and adds who is in `members_of(...)`. The same binding twice is one.
     pub(super) fn resolve(
-        schema: &Schema<'_>,
-        entities: &Entities<'_>,
-        roles: &Roles<'_>,
-        policy: &Policy,
+        stage: &Stage<'_, '_>,
         facts: &Facts,
+        memberships: &mut Memberships,
         sets: &mut PermissionSets,
         findings: &mut Findings,
     ) -> Self {
@@ -40,29 +59,28 @@ impl Holdings {
         let mut level_sets = Runs::default();
         let mut list = Vec::with_capacity(facts.bindings.len());
         for binding in &facts.bindings {
-            let Some((subject, scope, role)) = check(binding, schema, entities, roles, findings) else { continue };
+            let Some((subject, scope, role)) = check(binding, stage, findings) else { continue };
             let flags = if binding.disabled { terms_flags::DISABLED } else { 0 };
-            let levels = levels::of_binding(binding, roles.info(role), schema, &mut level_sets, findings);
-            let pin = pins::of_binding(binding, roles.info(role), schema, sets, findings);
+            let levels = levels::of_binding(binding, stage.roles.info(role), stage.schema, &mut level_sets, findings);
+            let pin = pins::of_binding(binding, stage.roles.info(role), stage.schema, sets, findings);
             let terms = intern_terms(&binding.lifetime, flags, levels, pin, &mut terms);
             let record = BindingRecord { scope: scope.into(), role: role.into(), terms: terms.into() };
             list.push((subject, record, binding.position));
         }
         list.sort_by_key(|(subject, record, _)| (*subject, record.scope.get(), record.role.get(), record.terms.get()));
         list.dedup_by(|later, earlier| (later.0, later.1) == (earlier.0, earlier.1));
-        exclusive::check(policy, &list, schema, entities, roles, findings);
+        let always = |binding: &BindingRecord| binding.terms.get() == NONE;
+        memberships.add_members_of(&list, always, stage.schema, stage.entities, findings);
+        let expanded = Expanded::new(&list, memberships);
+        exclusive::check(stage, &expanded, findings);
+        carried::check(stage, &expanded, findings);
         Self { list, level_sets, terms }
     }
 }
 
 /// Subject, scope and role of a binding that may exist.
-fn check(
-    binding: &Binding,
-    schema: &Schema<'_>,
-    entities: &Entities<'_>,
-    roles: &Roles<'_>,
-    findings: &mut Findings,
-) -> Option<(u32, u32, u32)> {
+fn check(binding: &Binding, stage: &Stage<'_, '_>, findings: &mut Findings) -> Option<(u32, u32, u32)> {
+    let Stage { schema, entities, roles, .. } = stage;
     let Binding { subject, role, at, .. } = binding;
     if role.value.is_empty() {
         let message = format!("binding of `{}` at `{}` names no role", subject.value, at.value);
@@ -70,8 +88,7 @@ fn check(
         return None;
     }
     let whose = whose(binding);
-    let BindingHolder::One(name) = &subject.value else { return None };
-    let holder = entities.expect(schema, &Spanned::new(name.clone(), subject.at), &whose, findings);
+    let holder = expect_holder(subject, schema, entities, &whose, findings);
     let scope = entities.expect(schema, at, &whose, findings);
     let (holder, scope) = (holder?, scope?);
     let Some(number) = roles.seen_from(&role.value, scope, entities) else {
@@ -89,9 +106,9 @@ fn check(
         findings.error(role.at, format!("{whose}: {why}"));
         return None;
     };
-    let (info, holder_info, scope_info) = (roles.info(number)?, entities.info(holder)?, entities.info(scope)?);
+    let (info, scope_info) = (roles.info(number)?, entities.info(scope)?);
     let before = findings.errors();
-    if schema.sort(holder_info.kind) == Some(TypeSort::Credential) {
+    if entities.sort(schema, holder) == Some(TypeSort::Credential) {
         let help = "a credential holds nothing itself: it asks in the name of its owner; bind the owner";
         findings.error_with_help(subject.at, format!("{whose}: `{}` is a credential", subject.value), help);
         return None;
@@ -99,8 +116,8 @@ fn check(
     if !info.at.contains(&scope_info.kind) {
         findings.error(at.at, format!("{whose}: that role is held at {}", schema.list_types(&info.at)));
     }
-    if !info.holders.contains(&holder_info.kind) {
-        findings.error(subject.at, format!("{whose}: that role is held by {}", schema.list_types(&info.holders)));
+    if !info.holders.may_carry(holder, schema, entities, stage.known) {
+        findings.error(subject.at, format!("{whose}: that role is held by {}", info.holders.text(schema)));
     }
     (findings.errors() == before).then_some((holder, scope, number))
 }

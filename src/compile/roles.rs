@@ -1,10 +1,12 @@
 //! Roles: what each one gives, flattened to one list of permissions with their conditions and limits.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::model::{Facts, Policy, Role, RoleLevels, Spanned};
 
 use super::condition::{Conditions, Lowering};
+use super::eligible::Eligible;
 use super::entities::Entities;
 use super::findings::Findings;
 use super::intern::Runs;
@@ -35,8 +37,8 @@ pub(super) struct RoleInfo<'p> {
     pub(super) definer: Option<u32>,
     /// The types of scope on which it is held.
     pub(super) at: Vec<u16>,
-    /// The subject types that may hold it.
-    pub(super) holders: Vec<u16>,
+    /// Who may hold it.
+    pub(super) holders: Rc<Eligible>,
     /// Where its levels come from: [`role_levels`], and the level that is the same everywhere.
     pub(super) levels: (u8, u8),
     /// [`role_flags`].
@@ -167,7 +169,7 @@ fn built_in<'p>(
             name: &role.name.value,
             definer: None,
             at: lowering.schema.scope_types(&role.at, &label, findings),
-            holders: lowering.schema.holder_types(&role.holders, &label, findings),
+            holders: Rc::new(Eligible::resolve(&role.holders, &label, lowering, findings)),
             levels: levels_of(role, lowering, findings),
             flags: flags_of(role.superuser, role.customisable),
             rules: records(rules, limits),

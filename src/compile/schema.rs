@@ -82,6 +82,10 @@ pub(super) enum TypeSort {
     Subject,
     /// They ask in the name of a subject.
     Credential,
+    /// They hold what their members hold.
+    Group,
+    /// The same, of the language's own: `all(...)` and `members_of(...)`.
+    BuiltIn,
     /// It has none.
     Virtual,
 }
@@ -119,9 +123,9 @@ pub(super) struct PermissionInfo<'p> {
 }
 
 impl<'p> Schema<'p> {
-    /// Resolves the vocabulary of a policy.
-    pub(super) fn resolve(policy: &'p Policy, findings: &mut Findings) -> Self {
-        let (types, type_numbers) = types::resolve(policy, findings);
+    /// Resolves the vocabulary of a policy, with the language's own group types that its facts use.
+    pub(super) fn resolve(policy: &'p Policy, built_in: &'p [Spanned<String>], findings: &mut Findings) -> Self {
+        let (types, type_numbers) = types::resolve(policy, built_in, findings);
         let mut schema = Self {
             types,
             attributes: Vec::new(),

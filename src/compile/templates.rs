@@ -3,10 +3,12 @@
 mod versions;
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use crate::model::{DefinedRole, DefinedRule, Facts, Grants, Policy, RoleTemplate, Spanned, Term, TermScope};
 
 use super::condition::{Conditions, Lowering, TermOwner, condition_of_terms};
+use super::eligible::Eligible;
 use super::findings::Findings;
 use super::intern::Runs;
 use super::layout::{ANY_TYPE, NONE, role_levels};
@@ -18,7 +20,7 @@ struct Bounds<'p> {
     template: &'p RoleTemplate,
     defined_at: Vec<u16>,
     at: Vec<u16>,
-    holders: Vec<u16>,
+    holders: Rc<Eligible>,
     may: Vec<u32>,
 }
 
@@ -55,7 +57,7 @@ pub(super) fn defined<'p>(
             name: &name.value,
             definer: Some(definer),
             at: bounds.at.clone(),
-            holders: bounds.holders.clone(),
+            holders: Rc::clone(&bounds.holders),
             levels: (role_levels::LOWEST, 0),
             flags: flags_of(false, bounds.template.customisable),
             // No limits: everything a template would limit is not in its `may`.
@@ -68,7 +70,7 @@ pub(super) fn defined<'p>(
 
 fn templates<'p>(
     policy: &'p Policy,
-    lowering: &Lowering<'_, 'p>,
+    lowering: &mut Lowering<'_, 'p>,
     findings: &mut Findings,
 ) -> HashMap<&'p str, Bounds<'p>> {
     let mut bounds = HashMap::new();
@@ -84,7 +86,7 @@ fn templates<'p>(
             template,
             defined_at: schema.scope_types(&template.defined_at, &label, findings),
             at: schema.scope_types(&template.at, &label, findings),
-            holders: schema.holder_types(&template.holders, &label, findings),
+            holders: Rc::new(Eligible::resolve(&template.holders, &label, lowering, findings)),
             may,
         };
         if bounds.insert(template.name.value.as_str(), resolved).is_some() {

@@ -9,6 +9,7 @@ use super::condition::Conditions;
 use super::credentials::Credentials;
 use super::entities::{AttributeValues, Entities};
 use super::forbids::Forbids;
+use super::groups::Memberships;
 use super::holdings::Holdings;
 use super::intern::{Runs, Strings, number};
 use super::layout::{
@@ -96,6 +97,7 @@ impl Tables {
                 TypeSort::Subject => type_flags::SUBJECT,
                 TypeSort::Credential => type_flags::CREDENTIAL,
                 TypeSort::Virtual => type_flags::VIRTUAL,
+                TypeSort::Group | TypeSort::BuiltIn => type_flags::GROUP,
             };
             let root = if info.root { type_flags::ROOT } else { 0 };
             let open = if info.open { type_flags::OPEN } else { 0 };
@@ -288,6 +290,7 @@ impl Tables {
         &mut self,
         entities: &Entities<'_>,
         attributes: &AttributeValues,
+        memberships: &Memberships,
         holdings: &Holdings,
         forbid_terms: &Runs<TermsRecord>,
     ) {
@@ -297,6 +300,8 @@ impl Tables {
         let first_terms = number(forbid_terms.items.len());
         let mut bindings = holdings.list.iter().peekable();
         let mut binding = 0;
+        let mut groups = memberships.all().iter().peekable();
+        let mut membership: u32 = 0;
         for ((info, values), entity) in entities.list.iter().zip(&attributes.starts).zip(0_u32..) {
             let record = EntityRecord {
                 id: self.strings.push(info.id).into(),
@@ -305,9 +310,13 @@ impl Tables {
                 parent: info.parent.into(),
                 values: (*values).into(),
                 bindings: binding.into(),
-                memberships: 0.into(),
+                memberships: membership.into(),
             };
             self.push(Section::Entities, &record);
+            while let Some((_, group)) = groups.next_if(|(subject, _)| *subject == entity) {
+                self.push(Section::Memberships, group);
+                membership += 1;
+            }
             while let Some((_, held, _)) = bindings.next_if(|(subject, ..)| *subject == entity) {
                 let mut held = *held;
                 if held.terms.get() != NONE {
@@ -320,6 +329,7 @@ impl Tables {
         let mut last = EntityRecord::new_zeroed();
         last.values = attributes.starts.last().copied().unwrap_or(0).into();
         last.bindings = binding.into();
+        last.memberships = membership.into();
         self.push(Section::Entities, &last);
         self.push_bytes(Section::AttributeValues, attributes.records.as_bytes());
         self.write_entity_slots(entities);

@@ -7,7 +7,7 @@ use crate::compile::layout::{
 use crate::index::{Corrupt, Index, optional};
 use crate::model::{Entity, Properties, Reason, Timestamp};
 
-use super::paths::in_force;
+use super::holders::in_force;
 use super::question::{Question, Stop};
 use super::truth::Truth;
 use super::values::{holds, literal, of_context, sent_context};

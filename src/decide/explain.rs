@@ -65,7 +65,7 @@ pub fn explain(index: &Index, request: &Request<'_>, time: Timestamp) -> Result<
 #[derive(Default)]
 struct Seen {
     paths: Vec<PathSeen>,
-    other_roles: Vec<(u32, u32)>,
+    other_roles: Vec<(u32, u32, Option<u32>)>,
     forbids: Vec<(u32, Truth)>,
 }
 
@@ -78,14 +78,15 @@ impl Trace for Seen {
         }
     }
 
-    fn other_role(&mut self, role: u32, scope: u32) {
+    fn other_role(&mut self, role: u32, scope: u32, through: Option<u32>) {
         if self.other_roles.len() < MOST {
-            self.other_roles.push((role, scope));
+            self.other_roles.push((role, scope, through));
         }
     }
 
     fn forbid(&mut self, forbid: u32, applies: Truth) {
-        if self.forbids.len() < MOST {
+        // One that names a subject and its groups is met several times.
+        if self.forbids.len() < MOST && !self.forbids.contains(&(forbid, applies)) {
             self.forbids.push((forbid, applies));
         }
     }
@@ -113,8 +114,8 @@ impl Teller<'_> {
         for path in &paths {
             list.push(self.path(path)?);
         }
-        for (role, scope) in &seen.other_roles {
-            list.push(self.other_role(*role, *scope)?);
+        for (role, scope, through) in &seen.other_roles {
+            list.push(self.other_role(*role, *scope, *through)?);
         }
         Ok(list)
     }
@@ -134,7 +135,8 @@ impl Teller<'_> {
     fn path(&self, path: &PathSeen) -> Result<Consideration, Corrupt> {
         let scope = self.index.entity_name(path.scope)?;
         let role = self.index.role_name(path.role)?;
-        let gives = format!("`{role}` at `{scope}` grants {}", self.action());
+        let through = self.through(path.through)?;
+        let gives = format!("`{role}` at `{scope}`{through} grants {}", self.action());
         let condition = |truth: &str| -> Result<String, Corrupt> {
             let program = path.program.ok_or(Corrupt)?;
             Ok(format!("`{}` is {truth}", self.condition(program)?))
@@ -180,10 +182,16 @@ impl Teller<'_> {
         Question::resolve(self.index, self.request, self.time).map_err(|_| Corrupt)
     }
 
-    fn other_role(&self, role: u32, scope: u32) -> Result<Consideration, Corrupt> {
-        let scope = self.index.entity_name(scope)?;
-        let text = format!("`{}` at `{scope}` does not grant {}", self.index.role_name(role)?, self.action());
+    fn other_role(&self, role: u32, scope: u32, through: Option<u32>) -> Result<Consideration, Corrupt> {
+        let (scope, through) = (self.index.entity_name(scope)?, self.through(through)?);
+        let role = self.index.role_name(role)?;
+        let text = format!("`{role}` at `{scope}`{through} does not grant {}", self.action());
         Ok(Consideration { rule_id: String::new(), scope, reason: Reason::NoGrant, undetermined: false, text })
+    }
+
+    /// The group that holds it, in words.
+    fn through(&self, group: Option<u32>) -> Result<String, Corrupt> {
+        group.map_or(Ok(String::new()), |group| Ok(format!(" (through `{}`)", self.index.holder_name(group)?)))
     }
 
     /// One line for the person whose call was answered.

@@ -1,10 +1,10 @@
 //! Forbids: nothing overrides one, and an unknown one counts as true.
 
-use crate::compile::layout::{ForbidRecord, NONE, Section};
+use crate::compile::layout::{ForbidRecord, NONE, Section, TargetedForbidRecord};
 use crate::index::{Corrupt, optional};
 use crate::model::{Because, Decision, Reason, Verdict};
 
-use super::paths::in_force;
+use super::holders::{Holders, in_force};
 use super::question::Question;
 use super::trace::Trace;
 use super::truth::Truth;
@@ -18,11 +18,18 @@ pub(super) fn applicable(question: &Question<'_>, trace: &mut impl Trace) -> Res
         named.test(question, forbid.get(), trace)?;
     }
     if index.has_targeted_forbids() {
+        // A group binds its members whether it is live or not: `disabled` stops what gives, never what forbids.
+        let groups = Holders::of(index, question.subject, question.time)?.groups();
+        let groups = groups.iter().map(|membership| membership.group.get());
         let key = question.credential.map(|key| key.entity);
-        for holder in [NONE, question.subject].into_iter().chain(key) {
-            named.test_all(question, holder, NONE, trace)?;
+        for holder in [NONE, question.subject].into_iter().chain(key).chain(groups) {
+            let forbidden = index.forbids_of(holder)?;
+            if forbidden.is_empty() {
+                continue;
+            }
+            named.test_all(question, forbidden.at(NONE), trace)?;
             for scope in question.target.scopes(index) {
-                named.test_all(question, holder, scope?.0, trace)?;
+                named.test_all(question, forbidden.at(scope?.0), trace)?;
             }
         }
     }
@@ -42,11 +49,10 @@ impl Named {
     fn test_all(
         &mut self,
         question: &Question<'_>,
-        holder: u32,
-        scope: u32,
+        records: &[TargetedForbidRecord],
         trace: &mut impl Trace,
     ) -> Result<(), Corrupt> {
-        for record in question.index.forbids_on(holder, scope)? {
+        for record in records {
             self.test(question, record.forbid.get(), trace)?;
         }
         Ok(())

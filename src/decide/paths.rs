@@ -1,11 +1,10 @@
 //! Paths: does some binding open the way, and if none does, how far did the best one get?
 
-use crate::compile::layout::{
-    ANY_TYPE, BindingRecord, EntityRecord, LimitRecord, RuleRecord, TermsRecord, terms_flags,
-};
-use crate::index::{Corrupt, Index, optional};
-use crate::model::{Because, Decision, Reason, Timestamp, Verdict};
+use crate::compile::layout::{ANY_TYPE, BindingRecord, EntityRecord, LimitRecord, RuleRecord, TermsRecord};
+use crate::index::{Corrupt, optional};
+use crate::model::{Because, Decision, Reason, Verdict};
 
+use super::holders::{Holders, Through};
 use super::levels::{Reach, reach};
 use super::question::Question;
 use super::trace::{PathSeen, Trace};
@@ -23,12 +22,15 @@ const OPEN: Outcome = Outcome { reason: Reason::Granted, undetermined: false, pr
 
 /// The verdict of the paths: the nearest scope's smallest rule id that opens, else the path that got furthest.
 pub(super) fn best(question: &Question<'_>, trace: &mut impl Trace) -> Result<Verdict, Corrupt> {
-    let mut search = Search { question, closed: None, open: None, scoped: None, second: None };
-    let held = question.index.held_by(question.subject)?;
+    let holders = Holders::of(question.index, question.subject, question.time)?;
+    let mut search = Search { question, holders, closed: None, open: None, scoped: None, second: None };
     for scope in question.target.scopes(question.index) {
         let (scope, record) = scope?;
-        for binding in held.at(scope) {
-            search.binding((scope, record), binding, trace)?;
+        for held in holders.at(scope) {
+            let (through, bindings) = held?;
+            for binding in bindings {
+                search.binding((scope, record), binding, through, trace)?;
+            }
         }
         if search.open.is_some() && !everything(trace) {
             break;
@@ -43,6 +45,8 @@ fn everything<T: Trace>(_: &T) -> bool {
 
 struct Search<'s, 'q> {
     question: &'s Question<'q>,
+    /// Who holds for the subject.
+    holders: Holders<'q>,
     /// The closed path that got furthest: its outcome and role.
     closed: Option<(Outcome, u32)>,
     /// The open path: its scope and role.
@@ -53,11 +57,12 @@ struct Search<'s, 'q> {
     second: Option<Outcome>,
 }
 
-impl Search<'_, '_> {
+impl<'q> Search<'_, 'q> {
     fn binding(
         &mut self,
         (scope, scope_record): (u32, &EntityRecord),
         binding: &BindingRecord,
+        through: Through<'q>,
         trace: &mut impl Trace,
     ) -> Result<(), Corrupt> {
         let index = self.question.index;
@@ -66,10 +71,11 @@ impl Search<'_, '_> {
         let mut given = false;
         for rule in rules.iter().filter(|rule| counts_at(rule.held_at.get(), scope_record)) {
             given = true;
-            let outcome = self.path(binding, rule, scope_record)?;
+            let outcome = self.path(binding, through, rule, scope_record)?;
             trace.path(PathSeen {
                 role,
                 scope,
+                through: through.group(),
                 reason: outcome.reason,
                 undetermined: outcome.undetermined,
                 program: outcome.program,
@@ -77,17 +83,21 @@ impl Search<'_, '_> {
             self.keep(outcome, scope, role);
         }
         if !given {
-            trace.other_role(role, scope);
+            trace.other_role(role, scope, through.group());
         }
         Ok(())
     }
 
     /// The filters of one path, in the order that the reasons fix.
-    fn path(&mut self, binding: &BindingRecord, rule: &RuleRecord, scope: &EntityRecord) -> Result<Outcome, Corrupt> {
+    fn path(
+        &mut self,
+        binding: &BindingRecord,
+        through: Through<'q>,
+        rule: &RuleRecord,
+        scope: &EntityRecord,
+    ) -> Result<Outcome, Corrupt> {
         let question = self.question;
-        if let Some(terms) = optional(binding.terms)
-            && !in_force(question.index, terms, question.time)?
-        {
+        if !self.holders.in_force(through, binding, scope)? {
             return Ok(Outcome { reason: Reason::Expired, ..OPEN });
         }
         match reach(question, binding)? {
@@ -223,19 +233,4 @@ fn limited(question: &Question<'_>, limits: &[LimitRecord], scope: &EntityRecord
 /// Whether a rule or limit counts for a role that is held on this scope.
 fn counts_at(held_at: u16, scope: &EntityRecord) -> bool {
     held_at == ANY_TYPE || held_at == scope.kind.get()
-}
-
-/// Whether a lifetime `[not_before, expires)` covers a moment and nothing is switched off.
-pub(super) fn in_force(index: &Index, terms: u32, time: Timestamp) -> Result<bool, Corrupt> {
-    let terms: &TermsRecord = index.record(terms)?;
-    let flags = terms.flags.get();
-    let moment = |seconds: i64, nanos: u32| Timestamp::new(seconds, nanos).ok_or(Corrupt);
-    if flags & terms_flags::DISABLED != 0 {
-        return Ok(false);
-    }
-    if flags & terms_flags::BEGINS != 0 && time < moment(terms.not_before_seconds.get(), terms.not_before_nanos.get())?
-    {
-        return Ok(false);
-    }
-    Ok(flags & terms_flags::ENDS == 0 || time < moment(terms.expires_seconds.get(), terms.expires_nanos.get())?)
 }

@@ -11,6 +11,8 @@ pub(super) struct PathSeen {
     pub(super) role: u32,
     /// The scope on which it is held.
     pub(super) scope: u32,
+    /// The group that holds it, where that is not the subject itself.
+    pub(super) through: Option<u32>,
     /// The first filter that it failed; `Granted` for an open path.
     pub(super) reason: Reason,
     /// Whether that filter was unknown.
@@ -26,7 +28,7 @@ pub(super) trait Trace {
     /// A path was tested.
     fn path(&mut self, path: PathSeen);
     /// A held role gives the permission nowhere.
-    fn other_role(&mut self, role: u32, scope: u32);
+    fn other_role(&mut self, role: u32, scope: u32, through: Option<u32>);
     /// A forbid was tested.
     fn forbid(&mut self, forbid: u32, applies: Truth);
 }
@@ -41,7 +43,7 @@ impl Trace for Silent {
     fn path(&mut self, _: PathSeen) {}
 
     #[inline]
-    fn other_role(&mut self, _: u32, _: u32) {}
+    fn other_role(&mut self, _: u32, _: u32, _: Option<u32>) {}
 
     #[inline]
     fn forbid(&mut self, _: u32, _: Truth) {}

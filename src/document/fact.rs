@@ -84,7 +84,7 @@ documents! {
 
     /// A prohibition written as a fact.
     BlockDoc {
-        subject = "subject": Option<Spanned<EntityName>>,
+        subject = "subject": Option<Spanned<BindingHolder>>,
         at = "at": Option<Spanned<EntityName>>,
         on = "on": Option<Many<Spanned<Name>, 1>>,
         actions = "actions": Option<ActionNames>,
@@ -158,7 +158,7 @@ documents! {
     BlockLine {
         kind = "kind": BlockKind,
         id = "id": Spanned<Id>,
-        subject = "subject": Option<Spanned<EntityName>>,
+        subject = "subject": Option<Spanned<BindingHolder>>,
         at = "at": Option<Spanned<EntityName>>,
         on = "on": Option<Many<Spanned<Name>, 1>>,
         actions = "actions": Option<ActionNames>,

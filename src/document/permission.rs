@@ -7,8 +7,8 @@ use super::purview::{RolesForm, SeatPlace, TargetDoc, purview};
 use super::sink::Sink;
 use super::text::{Condition, Name, plain, plain_all};
 use crate::model::{
-    EntityName, Exclusive, Forbid, Grants, Lifetime, Limit, LimitKind, Position, Requirement, Role, RoleLevels,
-    RoleTemplate, Rule, SeatClass, SeatRule, Spanned, TemplateConditions, Timestamp,
+    BindingHolder, EntityName, Exclusive, Forbid, Grants, Lifetime, Limit, LimitKind, Position, Requirement, Role,
+    RoleLevels, RoleTemplate, Rule, SeatClass, SeatRule, Spanned, TemplateConditions, Timestamp,
 };
 
 /// Names, one or several.
@@ -114,7 +114,7 @@ documents! {
         except = "except": Option<Names>,
         actions = "actions": Option<ActionNames>,
         operations = "operations": Option<Names>,
-        subjects = "subjects": Option<Many<Spanned<EntityName>, 1>>,
+        subjects = "subjects": Option<Many<Spanned<BindingHolder>, 1>>,
         at = "at": Option<Many<Spanned<EntityName>, 1>>,
         when = "when": Option<Spanned<Condition>>,
         not_before = "not_before": Option<Spanned<Timestamp>>,

@@ -35,6 +35,25 @@ impl<'i> Held<'i> {
     }
 }
 
+/// The forbids that bind one holder, by scope.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Forbidden<'i>(&'i [TargetedForbidRecord]);
+
+impl<'i> Forbidden<'i> {
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those of a scope; [`NONE`] stands for everywhere.
+    pub(crate) fn at(&self, scope: u32) -> &'i [TargetedForbidRecord] {
+        let from = self.0.partition_point(|record| record.scope.get() < scope);
+        let rest = self.0.get(from..).unwrap_or_default();
+        let mine = rest.partition_point(|record| record.scope.get() == scope);
+        rest.get(..mine).unwrap_or_default()
+    }
+}
+
 impl Index {
     /// The type of a name, of resources or of subjects.
     pub(crate) fn type_named(&self, name: &str) -> Result<Option<(u16, &TypeRecord)>, Corrupt> {
@@ -150,6 +169,14 @@ impl Index {
         Ok(rest.get(..mine).unwrap_or_default())
     }
 
+    /// What a subject holds, and the groups that it is in.
+    #[inline]
+    pub(crate) fn held_and_groups(&self, subject: u32) -> Result<(Held<'_>, &[MembershipRecord]), Corrupt> {
+        let (start, end) = self.entity_and_next(subject)?;
+        let held = Held(self.records(start.bindings.get(), end.bindings.get())?);
+        Ok((held, self.records(start.memberships.get(), end.memberships.get())?))
+    }
+
     /// The groups that a subject is in.
     pub(crate) fn memberships(&self, subject: u32) -> Result<&[MembershipRecord], Corrupt> {
         let (start, end) = self.entity_and_next(subject)?;
@@ -179,14 +206,13 @@ impl Index {
         Ok(rest.get(..mine).unwrap_or_default())
     }
 
-    /// The forbids that bind a holder in a scope; [`NONE`] stands for everybody and everywhere.
-    pub(crate) fn forbids_on(&self, holder: u32, scope: u32) -> Result<&[TargetedForbidRecord], Corrupt> {
+    /// The forbids that bind a holder, by scope; [`NONE`] stands for everybody.
+    pub(crate) fn forbids_of(&self, holder: u32) -> Result<Forbidden<'_>, Corrupt> {
         let all: &[TargetedForbidRecord] = self.records(0, self.count::<TargetedForbidRecord>())?;
-        let key = |record: &TargetedForbidRecord| (record.holder.get(), record.scope.get());
-        let from = all.partition_point(|record| key(record) < (holder, scope));
+        let from = all.partition_point(|record| record.holder.get() < holder);
         let rest = all.get(from..).unwrap_or_default();
-        let mine = rest.partition_point(|record| key(record) == (holder, scope));
-        Ok(rest.get(..mine).unwrap_or_default())
+        let mine = rest.partition_point(|record| record.holder.get() == holder);
+        Ok(Forbidden(rest.get(..mine).unwrap_or_default()))
     }
 
     /// Whether any forbid binds somebody or holds somewhere.
@@ -212,7 +238,7 @@ impl Index {
     /// How much there is.
     pub fn counts(&self) -> Counts {
         let sort = |number: u32| self.record::<TypeRecord>(number).map_or(0, |kind| kind.flags.get());
-        let no_resource = type_flags::SUBJECT | type_flags::CREDENTIAL | type_flags::VIRTUAL;
+        let no_resource = type_flags::SUBJECT | type_flags::CREDENTIAL | type_flags::GROUP | type_flags::VIRTUAL;
         let types = (0..self.count::<TypeRecord>()).filter(|n| sort(*n) & no_resource == 0);
         let of_sort =
             |entity: u32| self.record::<EntityRecord>(entity).map_or(0, |one| sort(u32::from(one.kind.get())));

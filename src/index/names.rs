@@ -56,6 +56,16 @@ impl Index {
         Ok(format!("{}.{}", self.type_name(record.owner.get())?, self.text(record.name.get())?))
     }
 
+    /// A holder as facts write it: `type/id`, `all(type)` or `members_of(type/id)`.
+    pub(crate) fn holder_name(&self, holder: u32) -> Result<String, Corrupt> {
+        let record: &EntityRecord = self.record(holder)?;
+        let kind = self.type_name(record.kind.get())?;
+        match kind {
+            "all" | "members_of" => Ok(format!("{kind}({})", self.text(record.id.get())?)),
+            _ => self.entity_name(holder),
+        }
+    }
+
     /// `type/id`.
     pub(crate) fn entity_name(&self, entity: u32) -> Result<String, Corrupt> {
         let record: &EntityRecord = self.record(entity)?;

@@ -8,7 +8,8 @@ use crate::compile::layout::{
     DemandRecord, EntityRecord, ForbidRecord, HeaderRecord, InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS,
     MembershipRecord, NONE, NameSlot, OperandKind, OperandRecord, Operation, ParameterRecord, PermissionRecord,
     ProgramRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES, ScopeRequirementRecord, Section, SupplierCode,
-    TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind, ValueRecord, governor_source,
+    TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind, ValueRecord, governor_source, membership_flags,
+    type_flags,
 };
 
 mod credentials;
@@ -309,8 +310,7 @@ impl Index {
             ensure(self.held_by(entity)?.is_sorted())?;
             let next: &EntityRecord = self.record(entity + 1)?;
             self.records::<AttributeValueRecord>(record.values.get(), next.values.get())?;
-            let memberships = self.memberships(entity)?;
-            ensure(memberships.iter().all(|membership| membership.group.get() < entities))?;
+            self.check_memberships(entity)?;
         }
         for binding in self.all::<BindingRecord>()? {
             ensure(binding.scope.get() < entities && binding.role.get() < roles)?;
@@ -324,6 +324,29 @@ impl Index {
         let slots = <[U32]>::ref_from_bytes(slots).map_err(|_| Corrupt)?;
         ensure(slots.iter().any(|slot| slot.get() == NONE))?;
         ensure(slots.iter().all(|slot| slot.get() == NONE || slot.get() < entities))
+    }
+
+    /// Subjects alone are in groups, each group once; who is in `members_of(...)` is found out on its parent.
+    fn check_memberships(&self, entity: u32) -> Result<(), Corrupt> {
+        let memberships = self.memberships(entity)?;
+        ensure(memberships.is_empty() || self.flags_of(entity)? & type_flags::SUBJECT != 0)?;
+        let mut earlier = None;
+        for membership in memberships {
+            let (group, flags) = (membership.group.get(), membership.flags.get());
+            ensure(earlier < Some(group))?;
+            earlier = Some(group);
+            ensure(group < self.entities() && self.flags_of(group)? & type_flags::GROUP != 0)?;
+            ensure(flags & !(membership_flags::LIVE | membership_flags::MEMBERS_OF | membership_flags::ALL) == 0)?;
+            let record: &EntityRecord = self.record(group)?;
+            ensure((flags & membership_flags::MEMBERS_OF != 0) == (record.parent.get() != NONE))?;
+        }
+        Ok(())
+    }
+
+    /// The flags of an entity's type.
+    fn flags_of(&self, entity: u32) -> Result<u32, Corrupt> {
+        let record: &EntityRecord = self.record(entity)?;
+        Ok(self.record::<TypeRecord>(u32::from(record.kind.get()))?.flags.get())
     }
 
     fn check_forbids(&self) -> Result<(), Corrupt> {

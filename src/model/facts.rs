@@ -265,8 +265,8 @@ pub struct Customised {
 pub struct Block {
     /// Its id.
     pub id: Spanned<String>,
-    /// Whom it binds, a subject, group or credential; nobody named means everybody.
-    pub subject: Option<Spanned<EntityName>>,
+    /// Whom it binds, a subject, group, credential or `all(type)`; nobody named means everybody.
+    pub subject: Option<Spanned<BindingHolder>>,
     /// In which scope; none named means everywhere.
     pub at: Option<Spanned<EntityName>>,
     /// Types and classes; empty for every type.

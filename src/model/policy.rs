@@ -1,6 +1,6 @@
 //! A policy as its author wrote it: names not yet resolved, conditions still text.
 
-use super::{EntityName, Lifetime, Literal, Position, Spanned};
+use super::{BindingHolder, EntityName, Lifetime, Literal, Position, Spanned};
 
 /// A name and where it was written.
 type Name = Spanned<String>;
@@ -485,8 +485,8 @@ pub struct Forbid {
     pub except: Vec<Name>,
     /// Which actions.
     pub grants: Grants,
-    /// The subjects, groups and credentials that it binds; empty for everybody.
-    pub subjects: Vec<Spanned<EntityName>>,
+    /// The subjects, groups, credentials and `all(type)` that it binds; empty for everybody.
+    pub subjects: Vec<Spanned<BindingHolder>>,
     /// The scopes in which it holds; empty for everywhere.
     pub scopes: Vec<Spanned<EntityName>>,
     /// The condition, as text. Unknown counts as true.

@@ -81,3 +81,20 @@ pub(crate) fn reason(index: &Index, line: &str, parameters: &[(&str, Value<'_>)]
 pub(crate) fn entity(name: &str) -> Value<'_> {
     Value::Entity(Entity::parse(name).unwrap())
 }
+
+/// A moment, in seconds.
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::new(second, 0).unwrap()
+}
+
+/// The verdict at a second.
+pub(crate) fn asked(index: &Index, subject: &str, action: &str, resource: &str, second: i64) -> Verdict {
+    let line = format!("{subject} {action} {resource}");
+    request(&line, &[], |request| decide::authorize(index, request, at(second))).unwrap()
+}
+
+/// The report is empty.
+#[track_caller]
+pub(crate) fn accepted(report: &str) {
+    assert!(report.is_empty(), "refused:\n{report}");
+}

@@ -11,6 +11,8 @@ mod doors;
 #[cfg(test)]
 mod general_cases;
 #[cfg(test)]
+mod group_cases;
+#[cfg(test)]
 mod inline;
 #[cfg(test)]
 mod level_cases;

@@ -397,14 +397,20 @@ impl<'a> World<'a> {
         self.in_force(forbid.lifetime)
             && self.takes(&forbid.on, &forbid.except, &forbid.grants, object.kind, action)
             && (forbid.subjects.is_empty()
-                || forbid.subjects.iter().any(|name| name.as_entity() == self.request.subject))
+                || forbid
+                    .subjects
+                    .iter()
+                    .any(|holder| holder.one().is_some_and(|name| name.as_entity() == self.request.subject)))
             && (forbid.scopes.is_empty() || forbid.scopes.iter().any(|scope| object.is_within(scope)))
     }
 
     fn block_applies(&self, block: &Block, object: &Object<'a>, action: &Action) -> bool {
         self.in_force(block.lifetime)
             && self.takes(&block.on, &[], &block.grants, object.kind, action)
-            && block.subject.as_ref().is_none_or(|name| name.as_entity() == self.request.subject)
+            && block
+                .subject
+                .as_ref()
+                .is_none_or(|holder| holder.one().is_some_and(|name| name.as_entity() == self.request.subject))
             && block.at.as_ref().is_none_or(|scope| object.is_within(scope))
     }
 

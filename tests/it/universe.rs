@@ -29,7 +29,7 @@ impl Universe {
         let facts = facts::facts(draw, &policy);
         for forbid in &mut policy.forbids {
             let (subject, scope) =
-                (draw.choose(&facts.subjects).name.clone(), draw.choose(&facts.resources).name.clone());
+                (held_by(&draw.choose(&facts.subjects).name), draw.choose(&facts.resources).name.clone());
             forbid.subjects.extend(draw.chance(30).then_some(subject));
             forbid.scopes.extend(draw.chance(30).then_some(scope));
         }

@@ -43,6 +43,8 @@ pub mod membership_flags {
     pub const LIVE: u32 = 1;
     /// The group is everybody with a role on one scope: whether it passes on is decided anew each time.
     pub const MEMBERS_OF: u32 = 2;
+    /// The group is everybody of a subject type.
+    pub const ALL: u32 = 4;
 }
 
 /// Flags of an entity.

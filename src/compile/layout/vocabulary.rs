@@ -63,6 +63,8 @@ pub mod type_flags {
     pub const VIRTUAL: u32 = 4;
     /// Its entities ask; they are not asked about.
     pub const SUBJECT: u32 = 8;
+    /// Its entities hold what their members hold; they neither ask nor are asked about.
+    pub const GROUP: u32 = 16;
     /// Its entities ask in the name of a subject, their parent; they are not asked about.
     pub const CREDENTIAL: u32 = 32;
 }

@@ -1,7 +1,7 @@
 //! Which permissions a rule, limit or forbid speaks of.
 
 use crate::compile::findings::Findings;
-use crate::model::{Grants, Holder, Spanned};
+use crate::model::{Grants, Spanned};
 
 use super::{PermissionInfo, Schema, TypeSort};
 
@@ -39,8 +39,13 @@ impl Schema<'_> {
         for name in names {
             let number = self.type_number(&name.value);
             let sort = number.and_then(|number| self.sort(number));
-            if let Some(TypeSort::Subject | TypeSort::Credential) = sort {
-                let what = if sort == Some(TypeSort::Subject) { "subject" } else { "credential" };
+            if let Some(what @ (TypeSort::Subject | TypeSort::Credential | TypeSort::Group | TypeSort::BuiltIn)) = sort
+            {
+                let what = match what {
+                    TypeSort::Subject => "subject",
+                    TypeSort::Credential => "credential",
+                    _ => "group",
+                };
                 findings.error(name.at, format!("`{}` is a {what} type: it is never asked about", name.value));
             } else if let Some(number) = number {
                 types.push(number);
@@ -166,39 +171,6 @@ impl Schema<'_> {
         }
         types.sort_unstable();
         types.dedup();
-        types
-    }
-
-    /// The subject types of holders; an empty list stands for all of them.
-    pub(in crate::compile) fn holder_types(
-        &self,
-        holders: &[Holder],
-        owner: &str,
-        findings: &mut Findings,
-    ) -> Vec<u16> {
-        let names: Vec<Spanned<String>> = holders.iter().map(|holder| holder.kind.clone()).collect();
-        self.subject_types(&names, owner, findings)
-    }
-
-    /// Subject types by name; an empty list stands for all of them.
-    pub(in crate::compile) fn subject_types(
-        &self,
-        names: &[Spanned<String>],
-        owner: &str,
-        findings: &mut Findings,
-    ) -> Vec<u16> {
-        let is_subject = |n: &u16| self.type_info(*n).is_some_and(|info| info.sort == TypeSort::Subject);
-        if names.is_empty() {
-            let numbered = self.types.iter().zip(0..).map(|(_, number)| number);
-            return numbered.filter(is_subject).collect();
-        }
-        let mut types = Vec::new();
-        for name in names {
-            match self.type_number(&name.value).filter(is_subject) {
-                Some(number) => types.push(number),
-                None => findings.error(name.at, format!("{owner}: `{}` is no subject type", name.value)),
-            }
-        }
         types
     }
 }

@@ -10,14 +10,21 @@ use crate::model::{Policy, Spanned};
 use super::{Schema, TypeInfo, TypeSort};
 
 /// Names that mean something in conditions or in the language.
-const RESERVED: [&str; 8] = ["all", "ancestor", "context", "credential", "param", "request", "resource", "subject"];
+const RESERVED: [&str; 9] =
+    ["all", "ancestor", "context", "credential", "members_of", "param", "request", "resource", "subject"];
 
 /// The types in name order, and their numbers.
-pub(super) fn resolve<'p>(policy: &'p Policy, findings: &mut Findings) -> (Vec<TypeInfo<'p>>, HashMap<&'p str, u16>) {
+pub(super) fn resolve<'p>(
+    policy: &'p Policy,
+    built_in: &'p [Spanned<String>],
+    findings: &mut Findings,
+) -> (Vec<TypeInfo<'p>>, HashMap<&'p str, u16>) {
     let mut types: Vec<TypeInfo<'p>> = Vec::new();
     let subjects = policy.subject_types.iter().map(|subject| bare(&subject.name, TypeSort::Subject));
     types.extend(subjects);
     types.extend(policy.credential_types.iter().map(|credential| bare(&credential.name, TypeSort::Credential)));
+    types.extend(policy.group_types.iter().map(|group| bare(&group.name, TypeSort::Group)));
+    types.extend(built_in.iter().map(|name| bare(name, TypeSort::BuiltIn)));
     for declared in &policy.types {
         let sort = if declared.is_virtual { TypeSort::Virtual } else { TypeSort::Resource };
         types.push(TypeInfo { root: declared.root, open: declared.open, ..bare(&declared.name, sort) });
@@ -29,7 +36,7 @@ pub(super) fn resolve<'p>(policy: &'p Policy, findings: &mut Findings) -> (Vec<T
         }
     }
     for info in &types {
-        if RESERVED.contains(&info.name.value.as_str()) {
+        if info.sort != TypeSort::BuiltIn && RESERVED.contains(&info.name.value.as_str()) {
             findings.error(info.name.at, format!("`{}` is a reserved word and cannot name a type", info.name.value));
         }
     }
@@ -153,7 +160,7 @@ fn expand<'p>(
     for member in &class.members {
         let name = member.value.as_str();
         if let Some(number) = schema.type_number(name) {
-            if let Some(TypeSort::Subject | TypeSort::Credential) = schema.sort(number) {
+            if !matches!(schema.sort(number), Some(TypeSort::Resource | TypeSort::Virtual)) {
                 let message = format!("`{name}` is no resource type and cannot be in class `{}`", class.name.value);
                 findings.error(member.at, message);
             }

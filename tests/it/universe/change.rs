@@ -165,7 +165,7 @@ impl Universe {
                 });
             }
         }
-        for (id, subject, at) in [("one", None, Some(entity("a"))), ("two", Some(entity("user")), None)] {
+        for (id, subject, at) in [("one", None, Some(entity("a"))), ("two", Some(held_by(&entity("user"))), None)] {
             let (on, grants, lifetime) = (Vec::new(), Grants::All, Lifetime::default());
             other.facts.blocks.push(Block { id: name(id), subject, at, on, grants, lifetime });
         }
@@ -204,7 +204,8 @@ impl Universe {
             own.default.iter_mut().for_each(|default| rename_literal(&name, default));
         }
         for forbid in &mut policy.forbids {
-            forbid.subjects.iter_mut().chain(&mut forbid.scopes).for_each(rename);
+            forbid.subjects.iter_mut().for_each(rename_holder);
+            forbid.scopes.iter_mut().for_each(rename);
         }
         let attributes = facts.subjects.iter_mut().map(|own| (&mut own.name, &mut own.attributes));
         let attributes = attributes.chain(facts.resources.iter_mut().map(|own| {
@@ -226,15 +227,21 @@ impl Universe {
                 .for_each(rename_term);
         }
         for binding in &mut facts.bindings {
-            if let BindingHolder::One(name) = &mut binding.subject.value {
-                rename_name(name);
-            }
+            rename_holder(&mut binding.subject);
             rename(&mut binding.at);
         }
         for block in &mut facts.blocks {
-            block.subject.iter_mut().chain(&mut block.at).for_each(rename);
+            block.subject.iter_mut().for_each(rename_holder);
+            block.at.iter_mut().for_each(rename);
         }
         other
+    }
+}
+
+fn rename_holder(holder: &mut Spanned<BindingHolder>) {
+    match &mut holder.value {
+        BindingHolder::One(name) | BindingHolder::MembersOf(name) => rename_name(name),
+        BindingHolder::AllOf(_) => {}
     }
 }
 

@@ -210,7 +210,7 @@ pub(crate) fn block(draw: &mut Draw<'_>, facts: &Facts, id: &str) -> Block {
         subject: if facts.subjects.is_empty() {
             None
         } else {
-            draw.chance(60).then(|| draw.choose(&facts.subjects).name.clone())
+            draw.chance(60).then(|| super::held_by(&draw.choose(&facts.subjects).name))
         },
         at: if scopes.is_empty() { None } else { draw.chance(60).then(|| draw.choose(&scopes).clone()) },
         on: if draw.chance(40) { Vec::new() } else { on },
