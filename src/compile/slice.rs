@@ -98,7 +98,7 @@ impl<'f> Slicing<'f> {
             if at.as_ref().is_none_or(|at| is_own(&at.value)) {
                 self.blocks.insert(&id.value);
                 if let Some(subject) = subject {
-                    self.need(&subject.value);
+                    self.bind(&subject.value);
                 }
             }
         }
@@ -109,7 +109,8 @@ impl<'f> Slicing<'f> {
             }
         }
         for forbid in &policy.forbids {
-            forbid.subjects.iter().chain(&forbid.scopes).for_each(|name| self.need(&name.value));
+            forbid.subjects.iter().for_each(|holder| self.bind(&holder.value));
+            forbid.scopes.iter().for_each(|name| self.need(&name.value));
         }
         let texts = mentions(policy);
         let all = facts.subjects.iter().map(|one| &one.name.value);
@@ -132,16 +133,21 @@ impl<'f> Slicing<'f> {
         }
         self.need(scope);
         for binding in self.bindings.get(scope).cloned().unwrap_or_default() {
-            match &binding.subject.value {
-                BindingHolder::One(name) => self.need(name),
-                BindingHolder::AllOf(kind) => {
-                    let all: Vec<_> = self.subjects.keys().filter(|name| name.kind == *kind).copied().collect();
-                    for name in all {
-                        self.need(name);
-                    }
+            self.bind(&binding.subject.value);
+        }
+    }
+
+    /// Whoever a holder stands for.
+    fn bind(&mut self, holder: &'f BindingHolder) {
+        match holder {
+            BindingHolder::One(name) => self.need(name),
+            BindingHolder::AllOf(kind) => {
+                let all: Vec<_> = self.subjects.keys().filter(|name| name.kind == *kind).copied().collect();
+                for name in all {
+                    self.need(name);
                 }
-                BindingHolder::MembersOf(other) => self.hold(other),
             }
+            BindingHolder::MembersOf(other) => self.hold(other),
         }
     }
 
