@@ -12,6 +12,7 @@ use super::eligible::Eligible;
 use super::findings::Findings;
 use super::intern::Runs;
 use super::layout::{ANY_TYPE, NONE, role_levels};
+use super::purviews;
 use super::roles::{FlatRule, RoleInfo, flags_of, records};
 use super::schema::OperationsOf;
 
@@ -35,7 +36,10 @@ pub(super) fn defined<'p>(
     let bounds = templates(policy, lowering, findings);
     let mut list: Vec<RoleInfo<'p>> = Vec::with_capacity(facts.roles.len());
     let mut seen = HashSet::new();
-    for role in &facts.roles {
+    // Values and conditions are numbered in this order: it must not depend on the order of the source.
+    let mut by_name: Vec<&DefinedRole> = facts.roles.iter().collect();
+    by_name.sort_by_key(|role| (&role.at.value, &role.name.value));
+    for role in by_name {
         let name = &role.name;
         if !seen.insert((&role.at.value, name.value.as_str())) {
             findings.error(name.at, format!("role `{}` of `{}` is defined twice", name.value, role.at.value));
@@ -155,6 +159,7 @@ fn rules_of(
         return Vec::new();
     }
     let before = findings.errors();
+    purviews::needs_none(rule, &permissions, &label, lowering.schema, findings);
     check_terms(rule, &types, &label, bounds, lowering, findings);
     if findings.errors() > before {
         return Vec::new();
@@ -173,6 +178,7 @@ fn rules_of(
             permission: *permission,
             when,
             held_at: ANY_TYPE,
+            purview: NONE,
             limits: Vec::new(),
         }));
     }
