@@ -82,7 +82,10 @@ impl<'p> Credentials<'p> {
         credentials.demands.sort_unstable_by_key(|record| (record.kind.get(), record.attribute.get()));
         credentials.demands.dedup();
         let known = Known { attributes: known.0, defaults: known.1, literals: &lowering.literals.records };
-        for credential in &facts.credentials {
+        // What is interned is numbered in this order: it must not depend on the order of the source.
+        let mut by_name: Vec<&Credential> = facts.credentials.iter().collect();
+        by_name.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+        for credential in by_name {
             credentials.add(credential, lowering.schema, lowering.entities, &known, findings);
         }
         credentials.list.sort_by_key(|info| info.entity);
@@ -124,7 +127,9 @@ impl<'p> Credentials<'p> {
     ) {
         let whose = format!("scope `{}` of {whose}", scope.name.value);
         let first = number(self.requirements.len());
-        for (name, values) in &scope.context {
+        let mut context: Vec<_> = scope.context.iter().collect();
+        context.sort_by(|(a, _), (b, _)| a.value.cmp(&b.value));
+        for (name, values) in context {
             let key = lowering.schema.context_key(&name.value);
             let kind = key.and_then(|key| lowering.schema.attribute_info(key)).map(|info| info.kind.clone());
             let (Some(key), Some(kind)) = (key, kind) else {

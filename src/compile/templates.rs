@@ -36,7 +36,10 @@ pub(super) fn defined<'p>(
     let bounds = templates(policy, lowering, findings);
     let mut list: Vec<RoleInfo<'p>> = Vec::with_capacity(facts.roles.len());
     let mut seen = HashSet::new();
-    for role in &facts.roles {
+    // Values and conditions are numbered in this order: it must not depend on the order of the source.
+    let mut by_name: Vec<&DefinedRole> = facts.roles.iter().collect();
+    by_name.sort_by_key(|role| (&role.at.value, &role.name.value));
+    for role in by_name {
         let name = &role.name;
         if !seen.insert((&role.at.value, name.value.as_str())) {
             findings.error(name.at, format!("role `{}` of `{}` is defined twice", name.value, role.at.value));

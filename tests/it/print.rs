@@ -1,14 +1,19 @@
 //! Prints a policy and its facts as a source: for the round trip, and so that a failing universe can be read and kept.
 
+mod facts;
+mod roles;
+
 use serde_json::{Map, Value, json};
 use sidegate::model::{
-    Action, AlsoTarget, Attribute, Attributes, Binding, Block, DefinedRule, Exclusive, Forbid, GovernedBy, Grants,
-    Holder, Lifetime, Limit, LimitKind, Literal, Policy, Resource, Role, RoleLevels, RoleTemplate, Rule, Spanned,
-    Subject, SubjectType, Supplier, TemplateConditions, Term, TermOperator, TermScope, Type, ValueType,
+    Action, AlsoTarget, Attribute, Attributes, Change, CredentialScope, CredentialType, Exclusive, GovernedBy, Grants,
+    Holder, Lifetime, Literal, Place, Policy, SeatClass, Spanned, SubjectType, Supplier, Type, ValueType,
 };
 
 use crate::universe::Universe;
+use facts::facts;
+use roles::{forbid, role, rule, template};
 
+pub(crate) use facts::json_lines;
 /// The whole as one YAML file (JSON, one section a line).
 pub(crate) fn print(universe: &Universe) -> String {
     let body = Value::Object(policy(universe).into_iter().chain(facts(universe)).collect());
@@ -22,6 +27,18 @@ fn policy(universe: &Universe) -> Map<String, Value> {
     map([
         ("strict_properties", json!(policy.strict_properties)),
         ("subject_types", policy.subject_types.iter().map(kind).collect()),
+        (
+            "group_types",
+            policy
+                .group_types
+                .iter()
+                .map(|own| (own.name.value.clone(), json!({"members": names(&own.members)})))
+                .collect(),
+        ),
+        (
+            "credential_types",
+            policy.credential_types.iter().map(|own| (own.name.value.clone(), credential_type(own))).collect(),
+        ),
         ("context", attributes(&policy.context)),
         ("levels", names(&policy.levels)),
         ("governors", governors(policy)),
@@ -32,6 +49,7 @@ fn policy(universe: &Universe) -> Map<String, Value> {
         ("role_templates", policy.role_templates.iter().map(|own| (own.name.value.clone(), template(own))).collect()),
         ("exclusive", policy.exclusive.iter().map(|own| (own.name.value.clone(), exclusive(own))).collect()),
         ("forbids", policy.forbids.iter().map(|own| (own.id.value.clone(), forbid(own))).collect()),
+        ("seats", policy.seats.iter().map(|own| (own.name.value.clone(), seats(own))).collect()),
     ])
 }
 
@@ -59,116 +77,6 @@ fn type_body(own: &Type) -> Value {
         filled([("attributes", attributes(&own.attributes)), ("actions", actions), ("parent", names(&own.parents))]);
     body.extend(governed_by);
     body.extend([("root".to_owned(), json!(own.root)), ("open".to_owned(), json!(own.open))]);
-    body.into()
-}
-
-fn holders(own: &[Holder]) -> Value {
-    own.iter().map(|holder| json!(holder.kind.value)).collect()
-}
-
-fn role(own: &Role) -> Value {
-    let mut body = filled([
-        ("at", names(&own.at)),
-        ("holders", holders(&own.holders)),
-        ("includes", names(&own.includes)),
-        ("allow", own.rules.iter().map(rule).collect()),
-        ("limits", own.limits.iter().map(limit).collect()),
-    ]);
-    body.extend(own.levels.iter().map(|levels| match levels {
-        RoleLevels::PerBinding => ("levels".to_owned(), json!("per_binding")),
-        RoleLevels::All(level) => ("levels".to_owned(), json!(level.value)),
-    }));
-    body.into()
-}
-
-fn limit(own: &Limit) -> Value {
-    let mut body = filled([("on", names(&own.on)), ("except", names(&own.except)), ("held_at", names(&own.held_at))]);
-    match &own.kind {
-        LimitKind::Only(only) => drop(body.insert("only".into(), names(only))),
-        LimitKind::Gate { grants: own, only_when } => {
-            body.insert("only_when".into(), json!(only_when.value));
-            body.extend(grants(own));
-        }
-    }
-    body.into()
-}
-
-fn template(own: &RoleTemplate) -> Value {
-    let mut body = filled([
-        ("defined_at", names(&own.defined_at)),
-        ("at", names(&own.at)),
-        ("holders", holders(&own.holders)),
-        ("may", own.may.iter().map(rule).collect()),
-    ]);
-    let conditions = |own: &TemplateConditions| json!({"attributes_of": names(&own.roots), "most": own.most.value});
-    body.extend(own.conditions.iter().map(|own| ("conditions".to_owned(), conditions(own))));
-    body.into()
-}
-
-fn forbid(own: &Forbid) -> Value {
-    let mut body = filled([
-        ("on", names(&own.on)),
-        ("except", names(&own.except)),
-        ("subjects", own.subjects.iter().map(|name| json!(name.to_string())).collect()),
-        ("at", own.scopes.iter().map(|name| json!(name.to_string())).collect()),
-    ]);
-    body.extend(grants(&own.grants));
-    body.extend(own.when.iter().map(|when| ("when".to_owned(), json!(when.value))));
-    body.extend(lifetime(own.lifetime));
-    body.into()
-}
-
-fn facts(universe: &Universe) -> Map<String, Value> {
-    let facts = &universe.facts;
-    let mut defined = Map::new();
-    for role in &facts.roles {
-        let rules: Map<_, _> = role
-            .rules
-            .current()
-            .unwrap_or_default()
-            .iter()
-            .map(|own| (own.on.value.clone(), defined_rule(own)))
-            .collect();
-        defined.entry(role.at.to_string()).or_insert(json!({}))[&role.name.value] = rules.into();
-    }
-    let subject = |own: &Subject| json!({"attributes": values(&own.attributes), "disabled": own.disabled});
-    map([
-        ("subjects", facts.subjects.iter().map(|own| (own.name.to_string(), subject(own))).collect()),
-        ("resources", facts.resources.iter().map(|own| (own.name.to_string(), resource(own))).collect()),
-        ("defined_roles", defined.into()),
-        ("bindings", facts.bindings.iter().map(binding).collect()),
-        ("blocks", facts.blocks.iter().map(|own| (own.id.value.clone(), block(own))).collect()),
-    ])
-}
-
-fn resource(own: &Resource) -> Value {
-    let mut body = filled([("attributes", values(&own.attributes))]);
-    body.extend(own.parent.iter().map(|parent| ("parent".to_owned(), json!(parent.to_string()))));
-    body.into()
-}
-
-fn binding(own: &Binding) -> Value {
-    let mut body = map([
-        ("subject", json!(own.subject.to_string())),
-        ("role", json!(own.role.value)),
-        ("at", json!(own.at.to_string())),
-        ("disabled", json!(own.disabled)),
-    ]);
-    if !own.levels.is_empty() {
-        let levels: Map<_, _> =
-            own.levels.iter().map(|(path, level)| (path.value.clone(), json!(level.value))).collect();
-        body.insert("levels".into(), levels.into());
-    }
-    body.extend(lifetime(own.lifetime));
-    body.into()
-}
-
-fn block(own: &Block) -> Value {
-    let mut body = filled([("on", names(&own.on))]);
-    body.extend(grants(&own.grants));
-    body.extend(own.subject.iter().map(|name| ("subject".to_owned(), json!(name.to_string()))));
-    body.extend(own.at.iter().map(|name| ("at".to_owned(), json!(name.to_string()))));
-    body.extend(lifetime(own.lifetime));
     body.into()
 }
 
@@ -223,6 +131,8 @@ fn action(own: &Action) -> Value {
     if own.creates {
         body.insert("creates".into(), json!(true));
     }
+    body.extend(own.change.iter().map(|change| ("change".to_owned(), json!(change_name(change.value)))));
+    body.extend(own.valid_result.map(|_| ("result".to_owned(), json!("valid"))));
     if let Some(also) = &own.also {
         let (key, parameter) = match &also.target {
             AlsoTarget::On(parameter) => ("on", parameter),
@@ -233,33 +143,13 @@ fn action(own: &Action) -> Value {
     body.into()
 }
 
-fn rule(own: &Rule) -> Value {
-    let mut body = filled([("on", names(&own.on)), ("except", names(&own.except)), ("held_at", names(&own.held_at))]);
-    body.extend(grants(&own.grants));
-    body.extend(own.when.iter().map(|when| ("when".to_owned(), json!(when.value))));
-    body.into()
-}
-
-fn defined_rule(own: &DefinedRule) -> Value {
-    let scope = |scope: &TermScope| match scope {
-        TermScope::All => "all".to_owned(),
-        TermScope::Named(name) => name.clone(),
-    };
-    let when: Map<_, _> = own.when.iter().map(|(of, terms)| (scope(of), terms.iter().map(term).collect())).collect();
-    let mut body = filled([("when", when.into())]);
-    body.extend(grants(&own.grants));
-    body.into()
-}
-
-fn term(own: &Term) -> Value {
-    let mut body = map([("attr", json!(own.attribute.value))]);
-    body.extend(own.operators.iter().map(|(_, operator)| match operator {
-        TermOperator::Eq(value) => ("eq".to_owned(), literal(value)),
-        TermOperator::Ne(value) => ("ne".to_owned(), literal(value)),
-        TermOperator::In(values) => ("in".to_owned(), values.iter().map(|value| literal(value)).collect()),
-        TermOperator::EqAttribute(path) => ("eq_attr".to_owned(), json!(path.value)),
-    }));
-    body.into()
+fn change_name(change: Change) -> &'static str {
+    match change {
+        Change::Grant => "grant",
+        Change::Revoke => "revoke",
+        Change::Replace => "replace",
+        Change::Customise => "customise",
+    }
 }
 
 fn grants(grants: &Grants) -> Map<String, Value> {
@@ -303,4 +193,49 @@ fn filled<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
 
 fn is_empty(value: &Value) -> bool {
     value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty)
+}
+
+fn credential_type(own: &CredentialType) -> Value {
+    let scopes = own.scopes.iter().map(|own| (own.name.value.clone(), credential_scope(own))).collect();
+    let body = filled([
+        ("owners", holders(&own.owners)),
+        ("attributes", attributes(&own.attributes)),
+        ("demands", names(&own.demands)),
+        ("scopes", scopes),
+    ]);
+    body.into()
+}
+
+fn credential_scope(own: &CredentialScope) -> Value {
+    let mut body = filled([("context", some_of(&own.context)), ("owners", holders(&own.owners))]);
+    body.extend(own.allow.iter().map(|rules| ("allow".to_owned(), rules.iter().map(rule).collect())));
+    body.into()
+}
+
+fn holders(own: &[Holder]) -> Value {
+    let one = |holder: &Holder| match &holder.when[..] {
+        [] => json!(holder.kind.value),
+        when => json!({"type": holder.kind.value, "where": some_of(when)}),
+    };
+    own.iter().map(one).collect()
+}
+
+/// Names, each with the values of which one must be equal.
+fn some_of(own: &[(Spanned<String>, Vec<Spanned<Literal>>)]) -> Value {
+    let list = |values: &[Spanned<Literal>]| -> Value { values.iter().map(|own| literal(own)).collect() };
+    own.iter().map(|(name, values)| (name.value.clone(), list(values))).collect()
+}
+
+fn seats(own: &SeatClass) -> Value {
+    let place = |place: &Place| match place {
+        Place::Here => "self",
+        Place::Above => "ancestors",
+        Place::Below => "descendants",
+    };
+    let who = own.who.iter().map(|own| {
+        let held: Vec<_> = own.held.iter().map(place).collect();
+        json!({"roles": names(&own.roles), "held": held})
+    });
+    let body = filled([("per", names(&own.per)), ("subjects", names(&own.subjects)), ("who", who.collect())]);
+    body.into()
 }

@@ -25,3 +25,45 @@ fn the_smallest_rule_id_is_named_not_the_smallest_role() {
     let verdict = decide::authorize(&built.index, &request, Timestamp::EPOCH).unwrap();
     assert_eq!(built.index.rule_id(verdict.because).as_deref(), Some("roles/t/x-y/s.view"));
 }
+
+#[test]
+fn the_order_of_credentials_is_not_in_the_bytes() {
+    let text = |credentials: &str, context: &str| {
+        let text = format!(
+            r#"{{"sidegate": 1, "subject_types": {{"user": {{}}}}, "context": {{"x": "int", "y": "int"}},
+            "types": {{"s": {{"root": true, "actions": ["view"]}}}},
+            "credential_types": {{"key": {{"owners": "user", "scopes": {{"one": {{"context": {context}}}, "two": {{}}}}}}}},
+            "subjects": {{"user/u": {{}}}}, "resources": {{"s/a": {{}}, "s/b": {{}}}}, "credentials": {credentials}}}"#
+        );
+        let built = build(vec![Source { name: "policy.yaml".to_owned(), bytes: text.into_bytes() }]).unwrap();
+        built.index.bytes().to_vec()
+    };
+    let (one, two) = (
+        r#""key/a": {"owner": "user/u", "scopes": ["one"], "within": ["s/b"], "expires": "2030-01-01T00:00:00Z"}"#,
+        r#""key/b": {"owner": "user/u", "scopes": ["two"], "within": ["s/a"], "expires": "2031-01-01T00:00:00Z"}"#,
+    );
+    let (there, back) = (format!("{{{one}, {two}}}"), format!("{{{two}, {one}}}"));
+    assert_eq!(text(&there, r#"{"x": 1, "y": 2}"#), text(&back, r#"{"y": 2, "x": 1}"#));
+}
+
+#[test]
+fn the_order_of_defined_roles_is_not_in_the_bytes() {
+    let policy = r#"{"sidegate": 1, "subject_types": {"user": {}}, "context": {"word": "string"},
+        "types": {"s": {"root": true, "actions": ["view"]}},
+        "role_templates": {"t": {"defined_at": "s", "at": "s", "may": {"on": "s", "actions": "all"},
+            "conditions": {"attributes_of": ["context"], "most": 4}}}, "resources": {"s/a": {}, "s/b": {}}}"#;
+    let line = |at: &str, word: &str| {
+        format!(
+            r#"{{"kind": "role", "at": "{at}", "name": "t/x", "rules": {{"s": {{"actions": ["view"],
+            "when": {{"all": [{{"attr": "context.word", "eq": "{word}"}}]}}}}}}}}"#
+        )
+        .replace('\n', "")
+    };
+    let bytes = |lines: [String; 2]| {
+        let source = |name: &str, text: &str| Source { name: name.to_owned(), bytes: text.as_bytes().to_vec() };
+        let sources = vec![source("policy.yaml", policy), source("facts.jsonl", &lines.join("\n"))];
+        build(sources).unwrap().index.bytes().to_vec()
+    };
+    let (one, two) = (line("s/a", "zulu"), line("s/b", "alpha"));
+    assert_eq!(bytes([one.clone(), two.clone()]), bytes([two, one]));
+}

@@ -1,15 +1,24 @@
 //! Small universes: a policy, its facts and questions about them, drawn from a list of choices so that proptest can
 //! shrink them. Few ids for every sort, the same ones for all, so that collisions are common.
 
+mod admin;
+mod bindings;
 mod change;
 mod condition;
-pub(crate) mod draw;
+mod credentials;
+mod defined;
+mod draw;
 mod facts;
+mod features;
+mod groups;
 mod policy;
 mod question;
+mod roles;
 
+pub(crate) use admin::ADMIN;
 pub(crate) use draw::Draw;
 pub(crate) use facts::chain;
+pub(crate) use features::Feature;
 pub(crate) use question::question;
 
 use sidegate::model::{
@@ -28,9 +37,8 @@ impl Universe {
         let mut policy = policy::policy(draw);
         let facts = facts::facts(draw, &policy);
         for forbid in &mut policy.forbids {
-            let (subject, scope) =
-                (held_by(&draw.choose(&facts.subjects).name), draw.choose(&facts.resources).name.clone());
-            forbid.subjects.extend(draw.chance(30).then_some(subject));
+            let (subject, scope) = (facts::bound(draw, &facts), draw.choose(&facts.resources).name.clone());
+            forbid.subjects.extend(subject.filter(|_| draw.chance(30)));
             forbid.scopes.extend(draw.chance(30).then_some(scope));
         }
         Self { policy, facts }
@@ -59,12 +67,13 @@ pub(crate) const WORDS: [&str; 3] = ["x", "y", "calm"];
 /// Moments, in seconds: lifetimes begin and end at some of them, questions are asked at and between them.
 pub(crate) const MOMENTS: [&str; 3] = ["1970-01-01T00:00:10Z", "1970-01-01T00:00:20Z", "1970-01-01T00:00:30Z"];
 
-/// The rules of a role without versions.
-pub(crate) fn plain_rules(rules: &mut RoleRules) -> &mut Vec<DefinedRule> {
-    match rules {
-        RoleRules::Plain(rules) => rules,
-        RoleRules::Versioned { .. } => panic!("no universe has versions"),
-    }
+/// The rules of a role, of each of its versions.
+pub(crate) fn all_rules(rules: &mut RoleRules) -> impl Iterator<Item = &mut Vec<DefinedRule>> {
+    let (plain, versions) = match rules {
+        RoleRules::Plain(rules) => (Some(rules), None),
+        RoleRules::Versioned { versions, .. } => (None, Some(versions)),
+    };
+    plain.into_iter().chain(versions.into_iter().flatten().map(|(_, rules)| rules))
 }
 
 /// A subject as the holder of a binding.

@@ -1,39 +1,10 @@
 //! The reference's levels: what an action needs, and what a binding has on what governs the resource.
 
-use sidegate::model::{Action, Binding, Facts, GovernedBy, Policy, Reason, RoleLevels};
+use sidegate::model::{Action, Binding, GovernedBy, Reason, RoleLevels};
 
+use super::book::Book;
 use super::condition::{Known, State};
-use super::{Object, World, named};
-
-/// Whether levels or exclusive roles forbid these facts to be loaded.
-pub(crate) fn refuses(policy: &Policy, facts: &Facts) -> bool {
-    facts.bindings.iter().any(|binding| widens(policy, binding)) || conflicts(policy, facts)
-}
-
-/// Whether an override is wider than what counts above it; what is not set above is the lowest.
-fn widens(policy: &Policy, binding: &Binding) -> bool {
-    let step = |level: &str| policy.levels.iter().position(|known| **known == *level).expect("a level of the ladder");
-    binding.levels.iter().any(|(path, level)| {
-        let above = binding.levels.iter().filter(|(above, _)| path.starts_with(&format!("{}/", **above)));
-        let is_set = |top: &str| binding.levels.iter().any(|(path, _)| **path == *top);
-        let floor = path.split_once('/').filter(|(top, _)| !is_set(top)).map(|_| 0);
-        above.map(|(_, level)| step(level)).chain(floor).any(|above| step(level) > above)
-    })
-}
-
-fn conflicts(policy: &Policy, facts: &Facts) -> bool {
-    policy.exclusive.iter().any(|set| {
-        let counts = |binding: &&Binding| {
-            let template = binding.role.split_once('/').map(|(template, _)| template);
-            set.at.iter().any(|kind| **kind == binding.at.kind)
-                && set.roles.iter().any(|role| *role == binding.role || Some(role.as_str()) == template)
-        };
-        facts.bindings.iter().filter(counts).any(|one| {
-            let mut others = facts.bindings.iter().filter(counts);
-            others.any(|other| other.role != one.role && other.subject == one.subject && other.at == one.at)
-        })
-    })
-}
+use super::{Object, World};
 
 impl World<'_> {
     /// Whether a binding reaches the level that an action needs: if not, the reason, and whether it is not known.
@@ -68,9 +39,21 @@ impl World<'_> {
             }
         }
     }
+}
+
+impl Book<'_> {
+    /// Whether an override is wider than what counts above it; what is not set above is the lowest.
+    pub(super) fn widens(&self, binding: &Binding) -> bool {
+        binding.levels.iter().any(|(path, level)| {
+            let above = binding.levels.iter().filter(|(above, _)| path.starts_with(&format!("{}/", **above)));
+            let is_set = |top: &str| binding.levels.iter().any(|(path, _)| **path == *top);
+            let floor = path.split_once('/').filter(|(top, _)| !is_set(top)).map(|_| 0);
+            above.map(|(_, level)| self.step(level)).chain(floor).any(|above| self.step(level) > above)
+        })
+    }
 
     /// The smallest level of a governor and everything above it; what is not set takes its parent's.
-    fn effective(&self, binding: &Binding, governor: &str) -> usize {
+    pub(super) fn effective(&self, binding: &Binding, governor: &str) -> usize {
         let own = self.stated(binding, governor);
         match governor.rsplit_once('/') {
             Some((above, _)) => {
@@ -88,7 +71,7 @@ impl World<'_> {
     }
 
     fn stated(&self, binding: &Binding, governor: &str) -> Option<usize> {
-        let role = named(&self.policy.roles, &binding.role, |role| &role.name)?;
+        let role = self.role(&binding.role)?;
         match role.levels.as_ref()? {
             RoleLevels::All(level) => Some(self.step(level)),
             RoleLevels::PerBinding => {

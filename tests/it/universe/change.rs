@@ -1,45 +1,19 @@
 //! Changes to a universe whose effect on every decision is known beforehand.
 
+mod rename;
+mod shuffle;
+
 use sidegate::model::{
-    Binding, BindingHolder, Block, DefinedRole, EntityName, Facts, Forbid, Grants, Lifetime, Literal, Position,
-    Resource, Role, RoleLevels, RoleRules, Spanned, Subject, Supplier, TermOperator,
+    Binding, Block, DefinedRole, EntityName, Facts, Forbid, Grants, Lifetime, Position, Resource, RoleLevels,
+    RoleRules, Spanned, Subject, Supplier, Timestamp,
 };
 
-use super::{GOVERNORS, LEVELS, Universe, facts, held_by, name, plain_rules, spanned, value_type};
-use crate::support::question::{Props, Question, Val};
+use super::{GOVERNORS, LEVELS, Universe, bindings, facts, held_by, name, spanned, value_type};
+use crate::reference;
+use crate::support::question::Question;
 use crate::universe::Draw;
 
 impl Universe {
-    /// Another order of everything, and every rule twice.
-    pub(crate) fn shuffled(&self) -> Self {
-        let mut other = self.clone();
-        let (policy, facts) = (&mut other.policy, &mut other.facts);
-        policy.types.reverse();
-        policy.types.iter_mut().for_each(|kind| {
-            kind.attributes.reverse();
-            kind.actions.reverse();
-            kind.actions.iter_mut().for_each(|action| action.parameters.reverse());
-            kind.parents.reverse();
-        });
-        policy.subject_types.reverse();
-        policy.context.reverse();
-        policy.operations.reverse();
-        policy.classes.reverse();
-        policy.governors.reverse();
-        policy.exclusive.iter_mut().for_each(|set| set.roles.reverse());
-        policy.roles.reverse();
-        policy.roles.iter_mut().for_each(shuffle_role);
-        policy.forbids.reverse();
-        facts.subjects.reverse();
-        facts.resources.reverse();
-        facts.roles.reverse();
-        facts.roles.iter_mut().for_each(|role| plain_rules(&mut role.rules).reverse());
-        facts.bindings.reverse();
-        facts.bindings.iter_mut().for_each(|binding| binding.levels.reverse());
-        facts.blocks.reverse();
-        other
-    }
-
     /// Everybody loses every role.
     pub(crate) fn without_bindings(&self) -> Self {
         Self { facts: Facts { bindings: Vec::new(), ..self.facts.clone() }, ..self.clone() }
@@ -47,12 +21,8 @@ impl Universe {
 
     /// One more role for somebody; `None` where none can be had.
     pub(crate) fn with_binding(&self, draw: &mut Draw<'_>) -> Option<Self> {
-        let more = facts::binding(draw, &self.policy, &self.facts)?;
+        let more = bindings::binding(draw, &self.policy, &self.facts)?;
         let mut other = self.clone();
-        let same = |own: &Binding| own.subject == more.subject && own.role == more.role && own.at == more.at;
-        if other.facts.bindings.iter().any(same) {
-            return None;
-        }
         other.facts.bindings.push(more);
         Some(other)
     }
@@ -68,16 +38,16 @@ impl Universe {
         let chosen = draw.pick(bindings.len());
         let levels = &mut bindings.get_mut(chosen)?.levels;
         let had = levels.clone();
-        let wide: Vec<_> = GOVERNORS.iter().filter(|governor| facts::effective(&had, governor) > 0).collect();
+        let wide: Vec<_> = GOVERNORS.iter().filter(|governor| bindings::effective(&had, governor) > 0).collect();
         if wide.is_empty() {
             return None;
         }
         let governor = **draw.choose(&wide);
-        let lower = draw.pick(facts::effective(&had, governor));
+        let lower = draw.pick(bindings::effective(&had, governor));
         let below = format!("{governor}/");
         levels.retain(|(path, _)| **path != *governor);
         for (path, level) in levels.iter_mut().filter(|(path, _)| path.starts_with(&below)) {
-            level.value = LEVELS[lower.min(facts::effective(&had, path))].to_owned();
+            level.value = LEVELS[lower.min(bindings::effective(&had, path))].to_owned();
         }
         levels.push((name(governor), name(LEVELS[lower])));
         Some(other)
@@ -141,28 +111,20 @@ impl Universe {
                 attributes: Vec::new(),
             });
         }
-        other.facts.subjects.push(Subject { name: entity("user"), attributes: Vec::new(), disabled: false });
-        if !self.policy.role_templates.is_empty() {
-            other.facts.roles.push(DefinedRole {
-                at: entity("a"),
-                name: name("t/x"),
-                rules: RoleRules::Plain(Vec::new()),
-            });
+        other.facts.subjects.push(newcomer("other"));
+        if !self.policy.role_templates.is_empty() && !self.policy.role_templates[0].versioned {
+            let rules = RoleRules::Plain(Vec::new());
+            other.facts.roles.push(DefinedRole { at: entity("a"), name: name("t/x"), rules });
         }
+        // Where a target must be held within a scope, or hold nothing, it does matter what it holds elsewhere.
+        let rules = self.policy.roles.iter().flat_map(|role| &role.rules);
+        let looks_elsewhere = rules.flat_map(|rule| &rule.purview.within).any(|parameter| **parameter == *"target");
         for role in &self.policy.roles {
-            for subject in other.facts.subjects.iter().filter(|subject| {
-                role.holders.is_empty() || role.holders.iter().any(|holder| holder.kind.value == subject.name.kind)
-            }) {
-                other.facts.bindings.push(Binding {
-                    levels: Vec::new(),
-                    position: Position::default(),
-                    subject: held_by(&subject.name),
-                    customised: None,
-                    role: role.name.clone(),
-                    at: entity(&role.at[0]),
-                    lifetime: Lifetime::default(),
-                    disabled: false,
-                });
+            for subject in self.facts.subjects.iter().filter(|_| !looks_elsewhere).chain(&[newcomer("other")]) {
+                other.facts.bindings.push(bound(&subject.name, &role.name, entity(&role.at[0])));
+                if reference::refuses(&other.policy, &other.facts) {
+                    other.facts.bindings.pop();
+                }
             }
         }
         for (id, subject, at) in [("one", None, Some(entity("a"))), ("two", Some(held_by(&entity("user"))), None)] {
@@ -172,11 +134,66 @@ impl Universe {
         other
     }
 
+    /// Somebody, a group, a credential or a binding disabled; `None` where there is none.
+    pub(crate) fn with_something_disabled(&self, draw: &mut Draw<'_>) -> Option<Self> {
+        let mut other = self.clone();
+        let Facts { subjects, groups, credentials, bindings, .. } = &mut other.facts;
+        let subjects = subjects.iter_mut().map(|own| &mut own.disabled);
+        let groups = groups.iter_mut().map(|own| &mut own.disabled);
+        let credentials = credentials.iter_mut().map(|own| &mut own.disabled);
+        let bindings = bindings.iter_mut().map(|own| &mut own.disabled);
+        let mut all: Vec<_> = groups.chain(credentials).chain(bindings).chain(subjects).collect();
+        let chosen = draw.pick(all.len());
+        **all.get_mut(chosen)? = true;
+        Some(other)
+    }
+
+    /// A list of somebody's own made shorter; `None` where nobody has one.
+    pub(crate) fn with_a_shorter_list(&self, draw: &mut Draw<'_>) -> Option<Self> {
+        let mut other = self.clone();
+        let lists = other.facts.bindings.iter_mut().filter_map(|binding| binding.customised.as_mut());
+        let mut lists: Vec<_> = lists.map(|own| &mut own.permissions).filter(|list| list.len() > 1).collect();
+        let chosen = draw.pick(lists.len());
+        let list = lists.get_mut(chosen)?;
+        list.remove(draw.pick(list.len()));
+        Some(other)
+    }
+
+    /// Every credential limited further.
+    pub(crate) fn with_narrower_credentials(&self, draw: &mut Draw<'_>) -> Self {
+        let mut other = self.clone();
+        for own in &mut other.facts.credentials {
+            if own.within.is_empty() {
+                own.within.push(draw.choose(&self.facts.resources).name.clone());
+            } else if own.scopes.len() > 1 {
+                own.scopes.pop();
+            } else {
+                let list = own.permissions.get_or_insert_with(|| {
+                    let types = self.policy.types.iter().filter(|kind| !kind.is_virtual);
+                    types.map(|kind| name(&format!("{}.view", *kind.name))).collect()
+                });
+                list.truncate(2);
+            }
+        }
+        other
+    }
+
+    /// Every binding ends at a moment, or before.
+    pub(crate) fn ending(&self, end: Timestamp) -> Self {
+        let mut other = self.clone();
+        for Binding { lifetime, .. } in &mut other.facts.bindings {
+            lifetime.expires = Some(lifetime.expires.map_or(end, |own| own.min(end)));
+            lifetime.not_before = lifetime.not_before.filter(|begin| *begin < end);
+        }
+        other
+    }
+
     /// Whether forgetting an attribute leaves it unknown: neither a default nor a known absence.
     pub(crate) fn is_unknown_when_forgotten(&self, attribute: &str) -> bool {
         let subjects = self.policy.subject_types.iter().flat_map(|kind| &kind.attributes);
         let types = self.policy.types.iter().flat_map(|kind| &kind.attributes);
-        let all = subjects.chain(types).chain(&self.policy.context);
+        let credentials = self.policy.credential_types.iter().flat_map(|kind| &kind.attributes);
+        let all = subjects.chain(types).chain(credentials).chain(&self.policy.context);
         all.filter(|own| *own.name == *attribute).all(|own| own.default.is_none() && !own.optional)
     }
 
@@ -184,64 +201,9 @@ impl Universe {
     pub(crate) fn forgetting(&self, attribute: &str) -> Self {
         let mut other = self.clone();
         other.facts.subjects.iter_mut().for_each(|own| own.attributes.retain(|(name, _)| **name != *attribute));
+        other.facts.credentials.iter_mut().for_each(|own| own.attributes.retain(|(name, _)| **name != *attribute));
         other.facts.resources.iter_mut().for_each(|own| own.attributes.retain(|(name, _)| **name != *attribute));
         other
-    }
-
-    /// The same universe with every id written differently.
-    pub(crate) fn renamed(&self) -> Self {
-        let mut other = self.clone();
-        let (policy, facts) = (&mut other.policy, &mut other.facts);
-        for own in policy
-            .subject_types
-            .iter_mut()
-            .map(|kind| &mut kind.attributes)
-            .chain(policy.types.iter_mut().map(|kind| &mut kind.attributes))
-            .chain([&mut policy.context])
-            .flatten()
-        {
-            let name = own.name.value.clone();
-            own.default.iter_mut().for_each(|default| rename_literal(&name, default));
-        }
-        for forbid in &mut policy.forbids {
-            forbid.subjects.iter_mut().for_each(rename_holder);
-            forbid.scopes.iter_mut().for_each(rename);
-        }
-        let attributes = facts.subjects.iter_mut().map(|own| (&mut own.name, &mut own.attributes));
-        let attributes = attributes.chain(facts.resources.iter_mut().map(|own| {
-            own.parent.iter_mut().for_each(rename);
-            (&mut own.name, &mut own.attributes)
-        }));
-        for (own, attributes) in attributes {
-            rename(own);
-            for (name, value) in attributes {
-                rename_literal(name, value);
-            }
-        }
-        for role in &mut facts.roles {
-            rename(&mut role.at);
-            plain_rules(&mut role.rules)
-                .iter_mut()
-                .flat_map(|rule| &mut rule.when)
-                .flat_map(|(_, terms)| terms)
-                .for_each(rename_term);
-        }
-        for binding in &mut facts.bindings {
-            rename_holder(&mut binding.subject);
-            rename(&mut binding.at);
-        }
-        for block in &mut facts.blocks {
-            block.subject.iter_mut().for_each(rename_holder);
-            block.at.iter_mut().for_each(rename);
-        }
-        other
-    }
-}
-
-fn rename_holder(holder: &mut Spanned<BindingHolder>) {
-    match &mut holder.value {
-        BindingHolder::One(name) | BindingHolder::MembersOf(name) => rename_name(name),
-        BindingHolder::AllOf(_) => {}
     }
 }
 
@@ -254,63 +216,22 @@ impl Question {
         }
         other
     }
-
-    /// The question about the renamed universe.
-    pub(crate) fn renamed(&self) -> Self {
-        let mut other = self.clone();
-        let names = [&mut other.subject, &mut other.resource].into_iter().chain(&mut other.parent);
-        names.for_each(|name| name.id = new_id(&name.id));
-        let properties: [&mut Props; 4] = [
-            &mut other.subject_properties,
-            &mut other.action_properties,
-            &mut other.resource_properties,
-            &mut other.context,
-        ];
-        for (_, value) in properties.into_iter().flatten() {
-            if let Val::Entity(name) = value {
-                name.id = new_id(&name.id);
-            }
-        }
-        other
-    }
 }
 
-fn shuffle_role(role: &mut Role) {
-    role.at.reverse();
-    role.includes.reverse();
-    role.limits.reverse();
-    role.rules.extend(role.rules.clone());
-    role.rules.reverse();
-    role.rules.iter_mut().for_each(|rule| rule.on.reverse());
+fn newcomer(id: &str) -> Subject {
+    let name = spanned(EntityName { kind: "user".to_owned(), id: id.to_owned() });
+    Subject { name, attributes: Vec::new(), disabled: false }
 }
 
-/// Longer than what an index may keep inline, and full of what might be syntax.
-fn new_id(id: &str) -> String {
-    format!("{id}/user/a\"'{{}}:é, #{id}")
-}
-
-fn rename(name: &mut Spanned<EntityName>) {
-    rename_name(&mut name.value);
-}
-
-fn rename_name(name: &mut EntityName) {
-    name.id = new_id(&name.id);
-}
-
-fn rename_literal(attribute: &str, literal: &mut Spanned<Literal>) {
-    if let (Literal::String(text), "owner" | "keeper" | "near") = (&mut literal.value, attribute) {
-        let (kind, id) = text.split_once('/').unwrap();
-        *text = format!("{kind}/{}", new_id(id));
-    }
-}
-
-fn rename_term(term: &mut sidegate::model::Term) {
-    let attribute = term.attribute.rsplit('.').next().unwrap().to_owned();
-    for (_, operator) in &mut term.operators {
-        match operator {
-            TermOperator::Eq(value) | TermOperator::Ne(value) => rename_literal(&attribute, value),
-            TermOperator::In(values) => values.iter_mut().for_each(|value| rename_literal(&attribute, value)),
-            TermOperator::EqAttribute(_) => {}
-        }
+fn bound(subject: &Spanned<EntityName>, role: &Spanned<String>, at: Spanned<EntityName>) -> Binding {
+    Binding {
+        position: Position::default(),
+        subject: held_by(subject),
+        role: role.clone(),
+        at,
+        levels: Vec::new(),
+        customised: None,
+        lifetime: Lifetime::default(),
+        disabled: false,
     }
 }

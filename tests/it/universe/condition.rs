@@ -1,6 +1,6 @@
 //! Conditions, well typed by construction, as text.
 
-use super::{Draw, GOVERNORS, MOMENTS, MOODS, WORDS};
+use super::{Draw, Feature, GOVERNORS, MOMENTS, MOODS, WORDS};
 
 /// What a condition may read.
 pub(crate) struct Roots {
@@ -20,6 +20,9 @@ pub(crate) fn condition(draw: &mut Draw<'_>, roots: &Roots, depth: usize) -> Str
 }
 
 fn test(draw: &mut Draw<'_>, roots: &Roots) -> String {
+    if draw.uses(Feature::Credentials, 4) {
+        return "request.by_credential".to_owned();
+    }
     let (left, right) = (root(draw, roots), root(draw, roots));
     let order = *draw.choose(&["<", "<=", ">", ">=", "==", "!="]);
     let equal = *draw.choose(&["==", "!="]);
@@ -55,7 +58,8 @@ fn test(draw: &mut Draw<'_>, roots: &Roots) -> String {
 }
 
 fn root(draw: &mut Draw<'_>, roots: &Roots) -> String {
-    let known = ["resource", "context", "subject"];
+    let known = ["resource", "context", "subject", "credential"];
+    let known = if Feature::Credentials.is_known() { &known[..] } else { &known[..3] };
     match draw.pick(known.len() + roots.ancestors.len()) {
         own if own < known.len() => known[own].to_owned(),
         ancestor => format!("ancestor.{}", roots.ancestors[ancestor - known.len()]),

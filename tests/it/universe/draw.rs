@@ -4,11 +4,17 @@
 pub(crate) struct Draw<'a> {
     choices: &'a [u16],
     at: usize,
+    careless: bool,
 }
 
 impl<'a> Draw<'a> {
     pub(crate) fn new(choices: &'a [u16]) -> Self {
-        Self { choices, at: 0 }
+        Self { choices, at: 0, careless: false }
+    }
+
+    /// Draws facts with mistakes too.
+    pub(crate) fn careless(choices: &'a [u16]) -> Self {
+        Self { careless: true, ..Self::new(choices) }
     }
 
     /// A number below `n`.
@@ -23,8 +29,18 @@ impl<'a> Draw<'a> {
         self.pick(100) >= 100 - percent
     }
 
+    /// A mistake, in so many of a hundred, where mistakes are wanted.
+    pub(crate) fn slip(&mut self, percent: usize) -> bool {
+        self.careless && self.chance(percent)
+    }
+
     pub(crate) fn choose<'t, T>(&mut self, items: &'t [T]) -> &'t T {
         &items[self.pick(items.len())]
+    }
+
+    /// One of them, in so many of a hundred, if there are any.
+    pub(crate) fn maybe<'t, T>(&mut self, percent: usize, items: &'t [T]) -> Option<&'t T> {
+        if items.is_empty() || !self.chance(percent) { None } else { Some(self.choose(items)) }
     }
 
     /// One to `most` different items, in their order.

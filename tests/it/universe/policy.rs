@@ -1,13 +1,15 @@
 //! Policies over a fixed set of names: types `a` (root) › `b` › `c` › `d`, and the virtual `v`.
 
 use sidegate::model::{
-    Action, Also, AlsoTarget, Attribute, Class, Exclusive, Forbid, GovernedBy, Grants, Holder, Lifetime, Limit,
-    LimitKind, Operation, Parameter, Policy, Purview, Role, RoleLevels, RoleTemplate, Rule, Spanned, SubjectType,
-    Supplier, TemplateConditions, Timestamp, Type, ValueType,
+    Action, Also, AlsoTarget, Attribute, Class, Exclusive, Forbid, GovernedBy, Grants, Lifetime, Operation, Parameter,
+    Place, Policy, SeatClass, SeatRule, Spanned, SubjectType, Supplier, Timestamp, Type, ValueType,
 };
 
-use super::condition::{Roots, condition};
-use super::{ATTRIBUTES, Draw, GOVERNORS, IDS, LEVELS, MOMENTS, literal, name, names, spanned, value_type};
+use super::roles::{role, template, text};
+use super::{
+    ATTRIBUTES, Draw, Feature, GOVERNORS, IDS, LEVELS, MOMENTS, admin, credentials, groups, literal, name, names,
+    spanned, value_type,
+};
 
 pub(crate) const REAL: [&str; 4] = ["a", "b", "c", "d"];
 pub(crate) const ACTIONS: [&str; 5] = ["view", "edit", "make", "move", "deploy"];
@@ -27,6 +29,7 @@ pub(crate) fn policy(draw: &mut Draw<'_>) -> Policy {
     let mut policy = Policy {
         strict_properties: draw.chance(10),
         subject_types: subject_types.to_vec(),
+        group_types: groups::types(draw),
         context: attributes(draw, true),
         levels: names(&LEVELS),
         governors: names(&GOVERNORS),
@@ -35,15 +38,20 @@ pub(crate) fn policy(draw: &mut Draw<'_>) -> Policy {
         types,
         ..Policy::default()
     };
+    policy.credential_types = credentials::types(draw, &policy);
     for number in 0..=draw.pick(4) {
         let role = role(draw, &policy, &format!("r{number}"));
         policy.roles.push(role);
     }
     if draw.chance(60) {
-        policy.role_templates.push(template(draw));
+        let template = template(draw, &policy);
+        policy.role_templates.push(template);
     }
     if draw.chance(10) {
         policy.exclusive.push(exclusive(draw, &policy));
+    }
+    if draw.uses(Feature::Seats, 60) {
+        policy.seats = vec![seats(draw, &policy, "one"), seats(draw, &policy, "two")];
     }
     for id in IDS.iter().take(draw.pick(3)) {
         let forbid = forbid(draw, &policy, id);
@@ -80,6 +88,21 @@ fn exclusive(draw: &mut Draw<'_>, policy: &Policy) -> Exclusive {
     Exclusive { name: name("x"), roles: draw.some(&roles, 2), at: names(&draw.some(&["b", "c"], 2)) }
 }
 
+fn seats(draw: &mut Draw<'_>, policy: &Policy, own: &str) -> SeatClass {
+    let templates = policy.role_templates.iter().map(|template| &template.name);
+    let roles: Vec<_> = policy.roles.iter().map(|role| &role.name).chain(templates).cloned().collect();
+    let rule = |draw: &mut Draw<'_>| SeatRule {
+        roles: draw.some(&roles, 3),
+        held: draw.some(&[Place::Here, Place::Above, Place::Below], 2),
+    };
+    SeatClass {
+        name: name(own),
+        per: names(&draw.some(&["b", "a", "c"], 2)),
+        subjects: if draw.chance(40) { names(&["user"]) } else { Vec::new() },
+        who: (0..=draw.pick(2)).map(|_| rule(draw)).collect(),
+    }
+}
+
 fn real_type(draw: &mut Draw<'_>, own: &str, parents: &[&str], above_is_governed: bool) -> Type {
     let by = governed_by(draw);
     let governed = draw.chance(60);
@@ -95,8 +118,8 @@ fn real_type(draw: &mut Draw<'_>, own: &str, parents: &[&str], above_is_governed
                 ValueType::Reference(name(if parents.contains(&"b") { "b" } else { "c" })),
                 draw.chance(60),
             ),
-            parameter("who", ValueType::Reference(name("subject")), draw.chance(80)),
             parameter("third", ValueType::Reference(name("user")), draw.chance(80)),
+            parameter("who", ValueType::Reference(name("subject")), draw.chance(80)),
         ],
         ..action("move")
     };
@@ -107,6 +130,9 @@ fn real_type(draw: &mut Draw<'_>, own: &str, parents: &[&str], above_is_governed
     }
     let make = Action { creates: true, ..action("make") };
     let mut actions = vec![action("view"), action("edit"), make, mover, deploy];
+    if admin::ADMINISTERED.contains(&own) {
+        actions.extend(admin::actions(draw));
+    }
     for action in &mut actions {
         let governed = if action.governed_by.is_some() { above_is_governed } else { by.is_some() };
         if governed && draw.chance(40) {
@@ -124,7 +150,7 @@ fn real_type(draw: &mut Draw<'_>, own: &str, parents: &[&str], above_is_governed
     }
 }
 
-fn action(own: &str) -> Action {
+pub(super) fn action(own: &str) -> Action {
     Action {
         name: name(own),
         operation: None,
@@ -138,7 +164,7 @@ fn action(own: &str) -> Action {
     }
 }
 
-fn parameter(own: &str, value_type: ValueType, optional: bool) -> Parameter {
+pub(super) fn parameter(own: &str, value_type: ValueType, optional: bool) -> Parameter {
     Parameter { name: name(own), value_type, optional }
 }
 
@@ -146,7 +172,7 @@ fn operation(own: &str, actions: &[&str]) -> Operation {
     Operation { name: name(own), actions: names(actions) }
 }
 
-fn attributes(draw: &mut Draw<'_>, context: bool) -> Vec<Attribute> {
+pub(super) fn attributes(draw: &mut Draw<'_>, context: bool) -> Vec<Attribute> {
     let one = |own: &&str| {
         let suppliers =
             [Supplier::Snapshot, Supplier::SnapshotThenRequest, Supplier::Request, Supplier::RequestThenSnapshot];
@@ -163,56 +189,6 @@ fn classes(draw: &mut Draw<'_>) -> Vec<Class> {
     vec![Class { name: name("k"), members: names(&inner) }, Class { name: name("m"), members: names(&["k", "d"]) }]
 }
 
-fn role(draw: &mut Draw<'_>, policy: &Policy, own: &str) -> Role {
-    let at = draw.some(&["b", "a", "c"], 2);
-    let includes: Vec<_> = policy.roles.iter().filter(|_| draw.chance(40)).map(|role| role.name.clone()).collect();
-    Role {
-        levels: match draw.pick(6) {
-            0 => None,
-            1 => Some(RoleLevels::All(name(draw.choose::<&str>(&LEVELS)))),
-            _ => Some(RoleLevels::PerBinding),
-        },
-        name: name(own),
-        holders: holders(draw),
-        includes,
-        rules: (0..=draw.pick(3)).map(|_| rule(draw, policy, &at)).collect(),
-        limits: (0..draw.pick(3)).map(|_| limit(draw, policy, &at)).collect(),
-        at: names(&at),
-        requires: Vec::new(),
-        customisable: false,
-        superuser: false,
-    }
-}
-
-fn holders(draw: &mut Draw<'_>) -> Vec<Holder> {
-    if draw.chance(20) { vec![Holder { kind: name("user"), when: Vec::new() }] } else { Vec::new() }
-}
-
-fn rule(draw: &mut Draw<'_>, policy: &Policy, at: &[&str]) -> Rule {
-    let (on, except, grants) = speaks_of(draw);
-    let when = draw.chance(60).then(|| spanned(text(draw, policy, &on, &except, &grants)));
-    Rule { on, except, grants, held_at: held_at(draw, at), when, purview: Purview::default() }
-}
-
-fn limit(draw: &mut Draw<'_>, policy: &Policy, at: &[&str]) -> Limit {
-    let (on, except, grants) = speaks_of(draw);
-    let held_at = held_at(draw, at);
-    if draw.chance(50) {
-        let only_when = spanned(text(draw, policy, &on, &except, &grants));
-        return Limit { on, except, kind: LimitKind::Gate { grants, only_when }, held_at };
-    }
-    Limit {
-        on: names(&draw.some(&REAL, 2)),
-        except: Vec::new(),
-        kind: LimitKind::Only(names(&draw.some(&ACTIONS, 3))),
-        held_at,
-    }
-}
-
-fn held_at(draw: &mut Draw<'_>, at: &[&str]) -> Vec<Spanned<String>> {
-    if draw.chance(15) { names(&[draw.choose(at)]) } else { Vec::new() }
-}
-
 /// What a rule, limit or forbid speaks of.
 pub(crate) fn speaks_of(draw: &mut Draw<'_>) -> (Vec<Spanned<String>>, Vec<Spanned<String>>, Grants) {
     let grants = match draw.pick(5) {
@@ -226,59 +202,12 @@ pub(crate) fn speaks_of(draw: &mut Draw<'_>) -> (Vec<Spanned<String>>, Vec<Spann
     (names(&on), except, grants)
 }
 
-fn text(
-    draw: &mut Draw<'_>,
-    policy: &Policy,
-    on: &[Spanned<String>],
-    except: &[Spanned<String>],
-    grants: &Grants,
-) -> String {
-    let mut covered = REAL.to_vec();
-    if !matches!(grants, Grants::Operations(_)) {
-        covered.retain(|kind| (on.is_empty() || is_among(policy, on, kind)) && !is_among(policy, except, kind));
-    }
-    let may_be_above = |above: &&&str| covered.iter().all(|kind| is_above(policy, above, kind));
-    let ancestors = REAL.iter().filter(may_be_above).copied().collect();
-    let parameters = matches!(grants, Grants::Actions(names) if names.iter().all(|name| name.value == "move"));
-    condition(draw, &Roots { ancestors, parameters }, 2)
-}
-
-fn is_among(policy: &Policy, on: &[Spanned<String>], kind: &str) -> bool {
+pub(super) fn is_among(policy: &Policy, on: &[Spanned<String>], kind: &str) -> bool {
     let class = |name: &str| policy.classes.iter().find(|class| *class.name == *name);
     let among = |name: &Spanned<String>| {
         **name == *kind || class(name).is_some_and(|class| is_among(policy, &class.members, kind))
     };
     on.iter().any(among)
-}
-
-/// Whether a resource of type `above` may be an ancestor of one of type `kind`.
-fn is_above(policy: &Policy, above: &str, kind: &str) -> bool {
-    let parents = policy.types.iter().filter(|own| *own.name == *kind).flat_map(|own| &own.parents);
-    parents
-        .filter(|parent| ***parent != *kind || *above == *kind)
-        .any(|parent| **parent == *above || is_above(policy, above, parent))
-}
-
-fn template(draw: &mut Draw<'_>) -> RoleTemplate {
-    let may = |on: &[&str], grants| Rule {
-        on: names(on),
-        except: Vec::new(),
-        grants,
-        held_at: Vec::new(),
-        when: None,
-        purview: Purview::default(),
-    };
-    RoleTemplate {
-        name: name("t"),
-        defined_at: names(draw.choose::<&[&str]>(&[&["a"][..], &["a", "b"]])),
-        at: names(draw.choose::<&[&str]>(&[&["b"][..], &["b", "c"]])),
-        holders: holders(draw),
-        may: vec![may(&REAL, Grants::All), may(&["a", "b", "c", "d", "v"], Grants::Operations(names(&OPERATIONS)))],
-        conditions: Some(TemplateConditions { roots: names(&["resource", "subject", "context"]), most: spanned(16) }),
-        requires: Vec::new(),
-        versioned: false,
-        customisable: false,
-    }
 }
 
 fn forbid(draw: &mut Draw<'_>, policy: &Policy, id: &str) -> Forbid {

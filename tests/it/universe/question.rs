@@ -1,13 +1,14 @@
 //! Questions about a universe: right ones, wrong ones, contradictory ones.
 
 use sidegate::model::{
-    Attribute, Attributes, Binding, BindingHolder, EntityName, Literal, Resource, Spanned, Supplier, Timestamp,
+    Attribute, Attributes, Binding, BindingHolder, EntityName, Facts, Literal, Resource, Supplier, Timestamp, Type,
     ValueType,
 };
 
+use super::credentials::permissions;
 use super::facts::chain;
 use super::policy::ACTIONS;
-use super::{Draw, IDS, Universe, literal};
+use super::{ADMIN, Draw, Feature, IDS, Universe, literal};
 use crate::support::question::{Props, Question, Val};
 
 /// A question, and when it is asked.
@@ -22,18 +23,12 @@ pub(crate) fn question(draw: &mut Draw<'_>, universe: &Universe) -> (Question, T
         _ => None,
     };
     let kind = policy.types.iter().find(|kind| *kind.name == resource.kind);
-    let subject_kind = policy.subject_types.iter().find(|kind| *kind.name == subject.kind);
-    let held_subject = facts.subjects.iter().find(|held| *held.name == subject);
-    let action = if draw.chance(4) { *draw.choose(&["fly", "write"]) } else { *draw.choose(&ACTIONS) };
+    let action = if draw.chance(4) { *draw.choose(&["fly", "write"]) } else { action(draw, &resource) };
     let resource_attributes = kind.map_or(&[][..], |kind| &kind.attributes);
-    let subject_attributes = subject_kind.map_or(&[][..], |kind| &kind.attributes);
+    let (subject_attributes, subject_values) = described(universe, &subject);
     let question = Question {
-        subject_properties: properties(draw, subject_attributes, held_subject.map(|held| &held.attributes), 1),
-        action_properties: parameters(
-            draw,
-            action,
-            kind.is_some_and(|kind| kind.parents.iter().any(|parent| parent.value == "b")),
-        ),
+        subject_properties: properties(draw, subject_attributes, subject_values, 1),
+        action_properties: parameters(draw, universe, action, kind),
         resource_properties: properties(draw, resource_attributes, held.map(|held| &held.attributes), 3),
         context: properties(draw, &policy.context, None, 4),
         action: action.to_owned(),
@@ -45,18 +40,39 @@ pub(crate) fn question(draw: &mut Draw<'_>, universe: &Universe) -> (Question, T
     (question, Timestamp::new(second, 0).unwrap())
 }
 
-/// Mostly somebody with a role and something where it counts.
+fn action(draw: &mut Draw<'_>, resource: &EntityName) -> &'static str {
+    let is_administered = ["a", "b"].contains(&resource.kind.as_str());
+    if is_administered && draw.uses(Feature::Purview, 40) { *draw.choose(&ADMIN) } else { *draw.choose(&ACTIONS) }
+}
+
+/// What the properties of a subject, or of a credential, describe.
+fn described<'u>(universe: &'u Universe, subject: &EntityName) -> (&'u [Attribute], Option<&'u Attributes>) {
+    let Universe { policy, facts } = universe;
+    if let Some(kind) = policy.credential_types.iter().find(|kind| *kind.name == subject.kind) {
+        let held = facts.credentials.iter().find(|held| *held.name == *subject);
+        return (&kind.attributes, held.map(|held| &held.attributes));
+    }
+    let kind = policy.subject_types.iter().find(|kind| *kind.name == subject.kind);
+    let held = facts.subjects.iter().find(|held| *held.name == *subject);
+    (kind.map_or(&[], |kind| &kind.attributes), held.map(|held| &held.attributes))
+}
+
+/// Mostly somebody with a role, or a credential, and something where it counts.
 fn who_and_what(draw: &mut Draw<'_>, universe: &Universe) -> (EntityName, EntityName) {
     let facts = &universe.facts;
     let binding = (!facts.bindings.is_empty() && draw.chance(75)).then(|| draw.choose(&facts.bindings));
-    let subject = match binding {
+    let mut subject = match binding {
         _ if draw.chance(4) => EntityName {
-            kind: (*draw.choose(&["user", "robot", "b", "ghost"])).to_owned(),
+            kind: (*draw.choose(&["user", "robot", "b", "ghost", "team", "key"])).to_owned(),
             id: (*draw.choose(&IDS)).to_owned(),
         },
-        Some(Binding { subject: Spanned { value: BindingHolder::One(name), .. }, .. }) => name.clone(),
-        _ => draw.choose(&facts.subjects).name.value.clone(),
+        Some(binding) => someone(draw, facts, &binding.subject),
+        None => draw.choose(&facts.subjects).name.value.clone(),
     };
+    let keys: Vec<_> = facts.credentials.iter().filter(|own| *own.owner == subject).collect();
+    if let Some(key) = draw.maybe(40, &keys) {
+        subject = key.name.value.clone();
+    }
     let is_within =
         |resource: &&Resource, at: &EntityName| chain(facts, resource).iter().any(|above| *above.name == *at);
     let within =
@@ -72,8 +88,37 @@ fn who_and_what(draw: &mut Draw<'_>, universe: &Universe) -> (EntityName, Entity
     (subject, resource)
 }
 
-fn parameters(draw: &mut Draw<'_>, action: &str, under_b: bool) -> Props {
+/// Somebody who has what hangs on a binding, or might.
+fn someone(draw: &mut Draw<'_>, facts: &Facts, holder: &BindingHolder) -> EntityName {
+    let anybody = draw.choose(&facts.subjects).name.value.clone();
+    match holder {
+        BindingHolder::One(name) => {
+            let Some(group) = facts.groups.iter().find(|group| *group.name == *name) else { return name.clone() };
+            let member = draw.maybe(90, &group.members).map(|member| &member.value);
+            let inner = facts.groups.iter().find(|own| Some(&own.name.value) == member);
+            let innermost = inner.and_then(|inner| inner.members.first());
+            let found = innermost.map(|name| &name.value).or(member);
+            found.filter(|name| facts.subjects.iter().any(|own| own.name.value == **name)).cloned().unwrap_or(anybody)
+        }
+        BindingHolder::AllOf(kind) => {
+            let alike: Vec<_> = facts.subjects.iter().filter(|own| own.name.kind == *kind).collect();
+            draw.maybe(100, &alike).map_or(anybody, |own| own.name.value.clone())
+        }
+        BindingHolder::MembersOf(scope) => {
+            let there = |own: &&Binding| *own.at == *scope;
+            let names = facts.bindings.iter().filter(there).filter_map(|own| own.subject.one());
+            let names: Vec<_> = names.filter(|name| facts.subjects.iter().any(|own| *own.name == **name)).collect();
+            draw.maybe(90, &names).map_or(anybody, |name| (*name).clone())
+        }
+    }
+}
+
+fn parameters(draw: &mut Draw<'_>, universe: &Universe, action: &str, kind: Option<&Type>) -> Props {
+    let under_b = kind.is_some_and(|kind| kind.parents.iter().any(|parent| parent.value == "b"));
     let mut parameters = Props::new();
+    if ADMIN.contains(&action) {
+        parameters = administrative(draw, universe, action);
+    }
     if action == "move" {
         let kind = if draw.chance(5) {
             "a"
@@ -104,6 +149,30 @@ fn parameters(draw: &mut Draw<'_>, action: &str, under_b: bool) -> Props {
         }
     }
     parameters
+}
+
+/// A target, and what is done to it.
+fn administrative(draw: &mut Draw<'_>, universe: &Universe, action: &str) -> Props {
+    let Universe { policy, facts } = universe;
+    let mut target = draw.choose(&facts.subjects).name.value.clone();
+    if let Some(binding) = draw.maybe(60, &facts.bindings) {
+        target = someone(draw, facts, &binding.subject);
+    }
+    let mut sent = vec![("target", Val::Entity(target))];
+    let mut roles: Vec<_> = policy.roles.iter().map(|role| role.name.value.as_str()).collect();
+    roles.extend(facts.roles.iter().map(|role| role.name.value.as_str()));
+    let role = if draw.chance(4) { "nothing" } else { *draw.choose(&roles) };
+    let things: Vec<_> = facts.resources.iter().filter(|own| own.name.kind == "c").collect();
+    match action {
+        "assign" | "revoke" => sent.push(("role", Val::Str(role.to_owned()))),
+        "customise" => {
+            let texts = permissions(draw, policy).into_iter().map(|name| Val::Str(name.value));
+            sent.push(("permissions", Val::List(texts.take(1 + draw.pick(4)).collect())));
+        }
+        _ => sent.push(("thing", Val::Entity(draw.choose(&things).name.value.clone()))),
+    }
+    let sent = sent.into_iter().filter(|_| draw.chance(95));
+    sent.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Up to `most` properties: what is stored, something else, something of a wrong type, or nothing.
