@@ -19,6 +19,10 @@ use super::{superuser, templates};
 /// How many `includes` may be followed, one behind another (DESIGN section 2, "Caps").
 const MOST_INCLUDES: usize = 8;
 
+/// How many rules the built-in roles may give, each counted for every role and every way of `includes` that it is reached
+/// by: a few roles that include each other layer by layer reach each other in millions of ways.
+const MOST_RULES: usize = 4_000_000;
+
 /// The roles of a snapshot.
 #[derive(Debug)]
 pub(super) struct Roles<'p> {
@@ -181,6 +185,7 @@ fn built_in<'p>(
         }
     }
     let mut own = HashMap::new();
+    let mut left = MOST_RULES;
     for role in &policy.roles {
         superuser::check(role, findings);
         let gives = if role.superuser {
@@ -188,13 +193,23 @@ fn built_in<'p>(
         } else {
             own_rules(role, lowering, conditions, purviews, findings)
         };
+        left = left.saturating_sub(gives.len());
+        if left == 0 {
+            break;
+        }
         own.insert(role.name.value.as_str(), (gives, limits_of(role, lowering, conditions, findings)));
     }
     let mut list = Vec::new();
     for role in &policy.roles {
         let label = format!("role `{}`", role.name.value);
         let mut rules = Vec::new();
-        gather(role, &declared, &own, &mut vec![role.name.value.as_str()], &mut rules, findings);
+        gather(role, &declared, &own, &mut vec![role.name.value.as_str()], &mut rules, (&mut left, findings));
+        if left == 0 {
+            let message =
+                format!("with {label} the roles give more than {MOST_RULES} rules, all ways of `includes` counted");
+            findings.error_with_help(role.name.at, message, "include each role once, or name fewer types and actions");
+            break;
+        }
         if role.at.is_empty() {
             findings.error_with_help(role.name.at, format!("{label} is held nowhere"), "say where: `at: <type>`");
         }
@@ -291,10 +306,14 @@ fn gather<'p>(
     own: &HashMap<&str, (Vec<FlatRule>, Limits)>,
     open: &mut Vec<&'p str>,
     rules: &mut Vec<FlatRule>,
-    findings: &mut Findings,
+    (left, findings): (&mut usize, &mut Findings),
 ) {
     let first = rules.len();
     let Some((gives, limits)) = own.get(role.name.value.as_str()) else { return };
+    *left = left.saturating_sub(1 + gives.len());
+    if *left == 0 {
+        return;
+    }
     rules.extend(gives.iter().cloned());
     for included in &role.includes {
         let name = included.value.as_str();
@@ -318,7 +337,7 @@ fn gather<'p>(
             );
         } else {
             open.push(name);
-            gather(inner, declared, own, open, rules, findings);
+            gather(inner, declared, own, open, rules, (left, findings));
             open.pop();
         }
     }
