@@ -5,6 +5,7 @@
 //! about who wins stands in [`crate::decide`].
 
 mod condition;
+mod confusable;
 mod entities;
 mod findings;
 mod forbids;
@@ -51,6 +52,7 @@ pub fn compile(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     findings.stop_on_error()?;
     let mut tables = Tables::default();
     let entities = Entities::resolve(&schema, facts, &mut findings);
+    confusable::warn(&schema, &entities, &mut findings);
     let mut literals = Literals::default();
     let attributes = entities.attribute_values(&schema, &mut literals, &mut tables.strings, &mut findings);
     let defaults = literals.defaults(&schema, &entities, &mut tables.strings, &mut findings);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Attributes, EntityName, Facts, Spanned, Supplier};
+use crate::model::{Attributes, EntityName, Facts, Position, Spanned, Supplier};
 
 use super::findings::Findings;
 use super::intern::{Strings, number};
@@ -41,6 +41,13 @@ pub(super) struct AttributeValues {
     pub(super) records: Vec<AttributeValueRecord>,
     /// Where each entity's begin.
     pub(super) starts: Vec<u32>,
+}
+
+impl EntityInfo<'_> {
+    /// Where it was written.
+    pub(super) fn place(&self) -> Position {
+        self.name.at
+    }
 }
 
 impl<'f> Entities<'f> {
