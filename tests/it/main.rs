@@ -35,7 +35,11 @@ mod reference;
 #[cfg(test)]
 mod regressions;
 #[cfg(test)]
+mod requires_cases;
+#[cfg(test)]
 mod result_cases;
+#[cfg(test)]
+mod seat_cases;
 #[cfg(test)]
 mod studio_cases;
 #[cfg(test)]
