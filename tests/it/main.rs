@@ -39,6 +39,8 @@ mod requires_cases;
 #[cfg(test)]
 mod result_cases;
 #[cfg(test)]
+mod result_equals_load;
+#[cfg(test)]
 mod seat_cases;
 #[cfg(test)]
 mod studio_cases;
@@ -46,5 +48,7 @@ mod studio_cases;
 mod superuser_cases;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tenant_cases;
 #[cfg(test)]
 mod universe;
