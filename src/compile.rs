@@ -5,6 +5,7 @@
 //! about who wins stands in [`crate::decide`].
 
 mod condition;
+mod confusable;
 mod credentials;
 mod eligible;
 mod entities;
@@ -20,9 +21,11 @@ mod purviews;
 mod roles;
 mod schema;
 mod sets;
+mod slice;
 mod slots;
 mod superuser;
 mod templates;
+mod tenants;
 mod unsupported;
 mod values;
 mod write;
@@ -40,8 +43,11 @@ use holdings::{Holdings, Stage};
 use roles::Roles;
 use schema::Schema;
 use sets::PermissionSets;
+use tenants::mark;
 use values::Literals;
 use write::Tables;
+
+pub use slice::{UnknownTenant, slice};
 
 /// A policy and its facts, ready to be opened as an index.
 #[derive(Debug)]
@@ -58,6 +64,15 @@ pub struct Compiled {
 /// Every error of the policy and the facts, in the order of their places, together with the warnings. A mistake in the
 /// vocabulary hides mistakes that can only be seen through it.
 pub fn compile(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnostic>> {
+    let mut compiled = compile_all(policy, facts);
+    match &mut compiled {
+        Ok(Compiled { warnings, .. }) => mark(warnings, policy, facts),
+        Err(findings) => mark(findings, policy, facts),
+    }
+    compiled
+}
+
+fn compile_all(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnostic>> {
     let mut findings = Findings::default();
     unsupported::refuse(policy, &mut findings);
     let built_in = BuiltIn::used(policy, facts);
@@ -65,6 +80,7 @@ pub fn compile(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     findings.stop_on_error()?;
     let mut tables = Tables::default();
     let entities = Entities::resolve(&schema, facts, &built_in, &mut findings);
+    confusable::warn(&schema, &entities, &mut findings);
     let mut memberships = Memberships::resolve(policy, facts, &schema, &entities, &mut findings);
     let mut literals = Literals::default();
     let attributes = entities.attribute_values(&schema, &mut literals, &mut tables.strings, &mut findings);

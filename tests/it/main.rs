@@ -3,6 +3,8 @@
 //! One binary, so that the crate is linked once. What a single module promises is tested beside that module.
 
 #[cfg(test)]
+mod adversarial;
+#[cfg(test)]
 mod credential_cases;
 #[cfg(test)]
 mod credential_errors;
@@ -37,10 +39,14 @@ mod regressions;
 #[cfg(test)]
 mod result_cases;
 #[cfg(test)]
+mod result_equals_load;
+#[cfg(test)]
 mod studio_cases;
 #[cfg(test)]
 mod superuser_cases;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tenant_cases;
 #[cfg(test)]
 mod universe;
