@@ -46,6 +46,7 @@ pub(super) fn list_actions_request(request: &Request<'_>) -> v1::ListActionsRequ
         subject: Some(subject(request)),
         resource: Some(resource(request)),
         context: properties(request.context),
+        parameters: properties(request.action_properties),
         consistency: None,
         request_id: String::new(),
     }

@@ -25,6 +25,7 @@ pub(crate) fn list_actions(question: &Question) -> v1::ListActionsRequest {
         subject: Some(subject(question)),
         resource: Some(resource(question)),
         context: properties(&question.context),
+        parameters: properties(&question.action_properties),
         ..v1::ListActionsRequest::default()
     }
 }
