@@ -16,6 +16,7 @@ mod holdings;
 mod intern;
 pub mod layout;
 mod limits;
+mod purviews;
 mod roles;
 mod schema;
 mod sets;

@@ -14,9 +14,12 @@ mod forbids;
 mod holders;
 mod levels;
 mod list;
+mod parameters;
 mod paths;
 mod placement;
+mod purview;
 mod question;
+mod result;
 mod trace;
 mod truth;
 mod values;
@@ -27,7 +30,9 @@ use crate::model::{Malformed, Reason, Request, Timestamp, Verdict};
 
 pub use explain::{Consideration, Explanation, explain};
 pub use list::{ListError, Listing, Page, PageBounds};
+pub use result::{GrantCheck, GrantError, check_grant};
 
+use parameters::{Parameter, Parameters};
 use placement::Target;
 use question::{Question, Stop};
 use trace::{Silent, Trace};
@@ -110,8 +115,11 @@ impl Question<'_> {
     fn second_object(&self) -> Result<Option<Verdict>, Corrupt> {
         let Some(also) = crate::index::optional(self.action.also) else { return Ok(None) };
         let also: &AlsoRecord = self.index.record(also)?;
-        let position = usize::try_from(also.parameter.get()).map_err(|_| Corrupt)?;
-        let Some(entity) = *self.parameters.get(position).ok_or(Corrupt)? else { return Ok(None) };
+        let entity = match self.parameters.at(also.parameter.get()).ok_or(Corrupt)? {
+            Parameter::Entity(entity) => entity,
+            Parameter::Absent => return Ok(None),
+            _ => return Err(Corrupt),
+        };
         let action: &PermissionRecord = self.index.record(also.permission.get())?;
         let target = if also.mode.get() == also_mode::UNDER {
             Target::proposed_like(&self.target, entity)
@@ -119,13 +127,8 @@ impl Question<'_> {
             Target::held(self.index, entity)?
         };
         // Not nested: an action that is asked of a second object has no second object (checked at load and on opening).
-        let second = Question {
-            permission: also.permission.get(),
-            action,
-            target,
-            parameters: [None; question::PARAMETERS],
-            ..*self
-        };
+        let second =
+            Question { permission: also.permission.get(), action, target, parameters: Parameters::NONE, ..*self };
         let verdict = second.answer(&mut Silent)?;
         Ok(Some(verdict).filter(|verdict| !verdict.is_allow()))
     }

@@ -8,7 +8,7 @@ mod parse;
 mod scan;
 mod terms;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::model::{Position, Spanned};
 
@@ -28,6 +28,9 @@ pub(super) const MOST_STEPS: usize = 256;
 /// The deepest nesting of parentheses and negations; also bounds the stack of truths.
 pub(super) const MOST_DEPTH: usize = 32;
 
+/// How many steps the conditions of a snapshot may have, each counted for every action that it guards.
+const MOST_STEPS_OF_ALL: usize = 8_000_000;
+
 /// The programs of a snapshot; equal ones are stored once.
 #[derive(Debug, Default)]
 pub(super) struct Conditions {
@@ -36,6 +39,7 @@ pub(super) struct Conditions {
     /// Their instructions.
     pub(super) instructions: Vec<InstructionRecord>,
     known: HashMap<(Vec<InstructionRecord>, u32), u32>,
+    steps: usize,
 }
 
 impl Conditions {
@@ -85,6 +89,17 @@ impl Lowering<'_, '_> {
                 return Vec::new();
             }
         };
+        // Past the bound one error is enough.
+        let before = conditions.steps;
+        conditions.steps = before.saturating_add(steps.len().saturating_mul(permissions.len()));
+        if conditions.steps > MOST_STEPS_OF_ALL {
+            if before <= MOST_STEPS_OF_ALL {
+                let what = format!("with this condition there are more than {MOST_STEPS_OF_ALL} steps");
+                let help = "it is counted for every action that it guards: let it guard fewer types";
+                findings.error_with_help(text.at, what, help);
+            }
+            return Vec::new();
+        }
         let number = self.strings.intern(&text.value);
         let mut programs = Vec::with_capacity(permissions.len());
         for permission in permissions {
@@ -102,13 +117,11 @@ impl Lowering<'_, '_> {
     /// Attributes read by a condition that may be absent, in words: what the warning about a forbid names.
     pub(super) fn may_be_absent(&self, text: &Spanned<String>, permissions: &[u32]) -> Vec<String> {
         let Ok(steps) = parse::parse(&text.value) else { return Vec::new() };
-        let mut absent: Vec<String> = permissions
+        let absent: BTreeSet<String> = permissions
             .iter()
             .flat_map(|permission| lower::absent_operands(&steps, *permission, self.schema))
             .collect();
-        absent.sort_unstable();
-        absent.dedup();
-        absent
+        absent.into_iter().collect()
     }
 }
 

@@ -91,6 +91,16 @@ impl Eligible {
         eligible
     }
 
+    /// Whether groups alone may carry it.
+    pub(super) fn groups_alone(&self) -> bool {
+        self.subjects.is_empty() && !self.anybody
+    }
+
+    /// The subject types that may have it in the end, each with the values that attributes must have; none for all.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = (u16, &[(u32, Vec<ValueRecord>)])> {
+        self.subjects.iter().map(|kin| (kin.kind, kin.when.as_slice()))
+    }
+
     /// Whether nobody can be unfit.
     pub(super) fn is_anybody(&self) -> bool {
         self.subjects.is_empty()
@@ -116,13 +126,12 @@ impl Eligible {
         entities: &Entities<'_>,
         known: &Known<'_>,
     ) -> bool {
-        let groups_alone = self.subjects.is_empty() && !self.anybody;
         match entities.sort(schema, holder) {
-            Some(TypeSort::Subject) => !groups_alone && self.fits(holder, entities, known),
+            Some(TypeSort::Subject) => !self.groups_alone() && self.fits(holder, entities, known),
             Some(TypeSort::Group) => {
                 self.anybody || entities.info(holder).is_some_and(|info| self.groups.contains(&info.kind))
             }
-            Some(TypeSort::BuiltIn) => !groups_alone,
+            Some(TypeSort::BuiltIn) => !self.groups_alone(),
             _ => false,
         }
     }

@@ -72,8 +72,11 @@ impl Forbids {
         let programs = match &forbid.when {
             None => vec![NONE; permissions.len()],
             Some(text) => {
-                warn_of_absence(text, &permissions, &label, lowering, findings);
-                lowering.condition(text, &permissions, conditions, findings)
+                let programs = lowering.condition(text, &permissions, conditions, findings);
+                if !programs.is_empty() {
+                    warn_of_absence(text, &permissions, &label, lowering, findings);
+                }
+                programs
             }
         };
         let terms = intern_terms(&forbid.lifetime, 0, NONE, NONE, &mut self.terms);

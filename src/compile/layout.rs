@@ -97,6 +97,20 @@ pub enum Section {
     LevelSets,
     /// Bitmaps over permissions, each as long as there are permissions, rounded up to bytes; equal ones are stored once.
     PermissionSets,
+    /// [`PurviewRecord`]s.
+    Purviews,
+    /// [`U32`]s: lists of roles, each in order; equal lists are stored once.
+    RoleLists,
+    /// [`U32`]s: lists of types, each in order; equal lists are stored once.
+    TypeLists,
+    /// [`ChangeRecord`]s.
+    Changes,
+    /// [`ExclusiveRecord`]s.
+    Exclusives,
+    /// [`HolderRecord`]s; equal lists are stored once.
+    Holders,
+    /// [`HolderValueRecord`]s; equal lists are stored once.
+    HolderValues,
     /// [`CredentialRecord`]s by entity.
     Credentials,
     /// [`U32`]s: what credentials are limited to, scopes and resources.

@@ -10,13 +10,18 @@ use super::eligible::Eligible;
 use super::entities::Entities;
 use super::findings::Findings;
 use super::intern::Runs;
-use super::layout::{ANY_TYPE, LimitRecord, NONE, RuleRecord, role_flags, role_levels};
+use super::layout::{ANY_TYPE, LimitRecord, NONE, PurviewRecord, RuleRecord, role_flags, role_levels};
 use super::limits::{Limits, limits_of};
+use super::purviews::Purviews;
 use super::schema::OperationsOf;
 use super::{superuser, templates};
 
 /// How many `includes` may be followed, one behind another (DESIGN section 2, "Caps").
 const MOST_INCLUDES: usize = 8;
+
+/// How many rules the built-in roles may give, each counted for every role and every way of `includes` that it is reached
+/// by: a few roles that include each other layer by layer reach each other in millions of ways.
+const MOST_RULES: usize = 4_000_000;
 
 /// The roles of a snapshot.
 #[derive(Debug)]
@@ -25,7 +30,24 @@ pub(super) struct Roles<'p> {
     pub(super) list: Vec<RoleInfo<'p>>,
     /// The limits that the rules refer to.
     pub(super) limits: Runs<LimitRecord>,
+    /// The purviews that the rules refer to.
+    pub(super) purviews: Vec<PurviewRecord>,
+    /// Lists of roles, each in order.
+    pub(super) role_lists: Runs<u32>,
+    /// Sets of which one role is held on a scope.
+    pub(super) exclusives: Vec<ExclusiveInfo<'p>>,
     by_name: HashMap<&'p str, Vec<u32>>,
+}
+
+/// Roles of which a subject holds at most one on a scope.
+#[derive(Debug)]
+pub(super) struct ExclusiveInfo<'p> {
+    /// Its name.
+    pub(super) name: &'p str,
+    /// Where its list of roles stands.
+    pub(super) roles: (u32, u32),
+    /// The types of scope on which it counts.
+    pub(super) at: Vec<u16>,
 }
 
 /// A role, ready to be held.
@@ -58,6 +80,8 @@ pub(super) struct FlatRule {
     pub(super) when: u32,
     /// The scope type it needs, or [`ANY_TYPE`].
     pub(super) held_at: u16,
+    /// What the parameters may name, or [`NONE`].
+    pub(super) purview: u32,
     /// What filters it.
     pub(super) limits: Vec<LimitRecord>,
 }
@@ -72,7 +96,8 @@ impl<'p> Roles<'p> {
         findings: &mut Findings,
     ) -> Self {
         let mut limits = Runs::default();
-        let mut list = built_in(policy, lowering, conditions, &mut limits, findings);
+        let mut purviews = Purviews::default();
+        let mut list = built_in(policy, lowering, conditions, &mut purviews, &mut limits, findings);
         list.extend(templates::defined(policy, facts, lowering, conditions, findings));
         // A slash follows the role in a rule id: `x-y/` sorts before `x/`.
         list.sort_by(|a, b| {
@@ -82,7 +107,18 @@ impl<'p> Roles<'p> {
         for (role, number) in list.iter().zip(0..) {
             by_name.entry(role.name).or_default().push(number);
         }
-        Self { list, limits, by_name }
+        let mut roles =
+            Self { list, limits, purviews: Vec::new(), role_lists: Runs::default(), exclusives: Vec::new(), by_name };
+        let mut role_lists = Runs::default();
+        roles.purviews = purviews.records(&roles, policy, &mut role_lists, findings);
+        for set in &policy.exclusive {
+            let label = format!("the exclusive roles `{}`", set.name.value);
+            let members = role_lists.intern(roles.named(&set.roles, policy, &label, findings));
+            let at = lowering.schema.scope_types(&set.at, &label, findings);
+            roles.exclusives.push(ExclusiveInfo { name: &set.name.value, roles: members, at });
+        }
+        roles.role_lists = role_lists;
+        roles
     }
 
     /// The role of a name as seen from a scope: the built-in one, or that of the nearest definer at or above the scope.
@@ -138,6 +174,7 @@ fn built_in<'p>(
     policy: &'p Policy,
     lowering: &mut Lowering<'_, 'p>,
     conditions: &mut Conditions,
+    purviews: &mut Purviews<'p>,
     limits: &mut Runs<LimitRecord>,
     findings: &mut Findings,
 ) -> Vec<RoleInfo<'p>> {
@@ -148,20 +185,31 @@ fn built_in<'p>(
         }
     }
     let mut own = HashMap::new();
+    let mut left = MOST_RULES;
     for role in &policy.roles {
         superuser::check(role, findings);
         let gives = if role.superuser {
             superuser::rules(lowering.schema)
         } else {
-            own_rules(role, lowering, conditions, findings)
+            own_rules(role, lowering, conditions, purviews, findings)
         };
+        left = left.saturating_sub(gives.len());
+        if left == 0 {
+            break;
+        }
         own.insert(role.name.value.as_str(), (gives, limits_of(role, lowering, conditions, findings)));
     }
     let mut list = Vec::new();
     for role in &policy.roles {
         let label = format!("role `{}`", role.name.value);
         let mut rules = Vec::new();
-        gather(role, &declared, &own, &mut vec![role.name.value.as_str()], &mut rules, findings);
+        gather(role, &declared, &own, &mut vec![role.name.value.as_str()], &mut rules, (&mut left, findings));
+        if left == 0 {
+            let message =
+                format!("with {label} the roles give more than {MOST_RULES} rules, all ways of `includes` counted");
+            findings.error_with_help(role.name.at, message, "include each role once, or name fewer types and actions");
+            break;
+        }
         if role.at.is_empty() {
             findings.error_with_help(role.name.at, format!("{label} is held nowhere"), "say where: `at: <type>`");
         }
@@ -201,10 +249,11 @@ fn levels_of(role: &Role, lowering: &Lowering<'_, '_>, findings: &mut Findings) 
 }
 
 /// What a role's own `allow` gives.
-fn own_rules(
-    role: &Role,
+fn own_rules<'p>(
+    role: &'p Role,
     lowering: &mut Lowering<'_, '_>,
     conditions: &mut Conditions,
+    purviews: &mut Purviews<'p>,
     findings: &mut Findings,
 ) -> Vec<FlatRule> {
     let label = format!("role `{}`", role.name.value);
@@ -217,11 +266,13 @@ fn own_rules(
             None => vec![NONE; permissions.len()],
         };
         let held_at = held_at(&rule.held_at, role, lowering, findings);
-        for (permission, when) in permissions.into_iter().zip(programs) {
+        let over_whom = purviews.of_rule(rule, &permissions, &label, lowering.schema, findings);
+        for ((permission, when), purview) in permissions.into_iter().zip(programs).zip(over_whom) {
             flat.extend(held_at.iter().map(|held_at| FlatRule {
                 permission,
                 when,
                 held_at: *held_at,
+                purview,
                 limits: Vec::new(),
             }));
         }
@@ -255,10 +306,14 @@ fn gather<'p>(
     own: &HashMap<&str, (Vec<FlatRule>, Limits)>,
     open: &mut Vec<&'p str>,
     rules: &mut Vec<FlatRule>,
-    findings: &mut Findings,
+    (left, findings): (&mut usize, &mut Findings),
 ) {
     let first = rules.len();
     let Some((gives, limits)) = own.get(role.name.value.as_str()) else { return };
+    *left = left.saturating_sub(1 + gives.len());
+    if *left == 0 {
+        return;
+    }
     rules.extend(gives.iter().cloned());
     for included in &role.includes {
         let name = included.value.as_str();
@@ -282,7 +337,7 @@ fn gather<'p>(
             );
         } else {
             open.push(name);
-            gather(inner, declared, own, open, rules, findings);
+            gather(inner, declared, own, open, rules, (left, findings));
             open.pop();
         }
     }
@@ -303,11 +358,15 @@ pub(super) fn records(rules: Vec<FlatRule>, limits: &mut Runs<LimitRecord>) -> V
             when: rule.when.into(),
             limits: start.into(),
             limits_end: end.into(),
+            purview: rule.purview.into(),
             held_at: rule.held_at.into(),
             reserved: 0.into(),
         });
     }
-    let key = |r: &RuleRecord| (r.permission.get(), r.when.get(), r.held_at.get(), r.limits.get(), r.limits_end.get());
+    let key = |r: &RuleRecord| {
+        let limits = (r.limits.get(), r.limits_end.get());
+        (r.permission.get(), r.when.get(), r.held_at.get(), limits, r.purview.get())
+    };
     // An unconditional rule (NONE is the largest number) is tried last; order does not change an answer.
     records.sort_by_key(key);
     records.dedup_by_key(|record| key(record));

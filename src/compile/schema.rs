@@ -1,6 +1,7 @@
 //! The vocabulary: types, attributes, actions, operations and classes, resolved and numbered in name order.
 
 mod attributes;
+mod changes;
 mod levels;
 mod permissions;
 mod select;
@@ -8,7 +9,7 @@ mod types;
 
 use std::collections::HashMap;
 
-use crate::model::{Action, Attribute, Policy, Spanned};
+use crate::model::{Action, Attribute, Change, Policy, Spanned};
 
 use super::findings::Findings;
 use super::layout::ANY_TYPE;
@@ -101,6 +102,21 @@ pub(super) struct AttributeInfo<'p> {
     pub(super) kind: Kind<'p>,
 }
 
+/// What a parameter names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ParameterType {
+    /// An entity of a type, or of [`super::layout::SUBJECT_TYPES`].
+    Entity(u16),
+    /// A role.
+    Role,
+    /// Several roles.
+    Roles,
+    /// A permission.
+    Permission,
+    /// Several permissions.
+    Permissions,
+}
+
 /// An action of a type.
 #[derive(Debug)]
 pub(super) struct PermissionInfo<'p> {
@@ -116,10 +132,27 @@ pub(super) struct PermissionInfo<'p> {
     pub(super) level: u8,
     /// What that level is read on.
     pub(super) level_governor: GovernorSource,
-    /// The types that its parameters refer to.
-    pub(super) parameters: Vec<u16>,
+    /// What its parameters name.
+    pub(super) parameters: Vec<ParameterType>,
     /// The second decision it needs: parameter, permission, whether it is a new resource under the parameter's entity.
     pub(super) also: Option<(u32, u32, bool)>,
+    /// The change of facts that it stands for.
+    pub(super) change: Option<ChangeInfo>,
+}
+
+/// A change of facts, its parameters by their places.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ChangeInfo {
+    /// Which.
+    pub(super) kind: Change,
+    /// Whose bindings are changed.
+    pub(super) target: u32,
+    /// To which role.
+    pub(super) role: Option<u32>,
+    /// To which list.
+    pub(super) permissions: Option<u32>,
+    /// Whether the result must be valid.
+    pub(super) valid: bool,
 }
 
 impl<'p> Schema<'p> {

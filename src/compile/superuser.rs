@@ -33,5 +33,7 @@ pub(super) fn check(role: &Role, findings: &mut Findings) {
 /// A rule for every declared permission: whatever is not declared is not given.
 pub(super) fn rules(schema: &Schema<'_>) -> Vec<FlatRule> {
     let permissions = 0..number(schema.permissions.len());
-    permissions.map(|permission| FlatRule { permission, when: NONE, held_at: ANY_TYPE, limits: Vec::new() }).collect()
+    permissions
+        .map(|permission| FlatRule { permission, when: NONE, held_at: ANY_TYPE, purview: NONE, limits: Vec::new() })
+        .collect()
 }

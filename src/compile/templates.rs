@@ -12,6 +12,7 @@ use super::eligible::Eligible;
 use super::findings::Findings;
 use super::intern::Runs;
 use super::layout::{ANY_TYPE, NONE, role_levels};
+use super::purviews;
 use super::roles::{FlatRule, RoleInfo, flags_of, records};
 use super::schema::OperationsOf;
 
@@ -158,6 +159,7 @@ fn rules_of(
         return Vec::new();
     }
     let before = findings.errors();
+    purviews::needs_none(rule, &permissions, &label, lowering.schema, findings);
     check_terms(rule, &types, &label, bounds, lowering, findings);
     if findings.errors() > before {
         return Vec::new();
@@ -176,6 +178,7 @@ fn rules_of(
             permission: *permission,
             when,
             held_at: ANY_TYPE,
+            purview: NONE,
             limits: Vec::new(),
         }));
     }

@@ -3,23 +3,25 @@
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
-use crate::model::Supplier;
+use crate::model::{Change, Supplier};
 
 use super::condition::Conditions;
 use super::credentials::Credentials;
+use super::eligible::Eligible;
 use super::entities::{AttributeValues, Entities};
 use super::forbids::Forbids;
 use super::groups::Memberships;
 use super::holdings::Holdings;
 use super::intern::{Runs, Strings, number};
 use super::layout::{
-    AlsoRecord, AttributeRecord, CredentialRecord, CredentialScopeRecord, EntityRecord, HeaderRecord, MAGIC, NONE,
-    NameKind, NameSlot, ParameterRecord, PermissionRecord, RoleRecord, SECTIONS, Section, SectionRecord, SupplierCode,
-    TermsRecord, TypeRecord, VERSION, ValueKind, also_mode, attribute_flags, entity_hash, governor_source,
-    header_flags, name_hash, parameter_flags, permission_flags, type_flags,
+    AlsoRecord, AttributeRecord, ChangeKind, ChangeRecord, CredentialRecord, CredentialScopeRecord, EntityRecord,
+    ExclusiveRecord, HeaderRecord, HolderRecord, HolderValueRecord, MAGIC, NONE, NameKind, NameSlot, ParameterKind,
+    ParameterRecord, PermissionRecord, RoleRecord, SECTIONS, Section, SectionRecord, SupplierCode, TermsRecord,
+    TypeRecord, VERSION, ValueKind, ValueRecord, also_mode, attribute_flags, change_flags, entity_hash,
+    governor_source, header_flags, name_hash, parameter_flags, permission_flags, role_flags, type_flags,
 };
 use super::roles::Roles;
-use super::schema::{AttributeInfo, GovernorSource, Kind, PermissionInfo, Schema, TypeSort};
+use super::schema::{AttributeInfo, ChangeInfo, GovernorSource, Kind, ParameterType, PermissionInfo, Schema, TypeSort};
 use super::sets::PermissionSets;
 use super::slots::{Slots, fill};
 use super::values::{Literals, value};
@@ -185,8 +187,9 @@ impl Tables {
         for (parameter, (declared, target)) in (0..).zip(info.action.parameters.iter().zip(&info.parameters)) {
             let record = ParameterRecord {
                 name: self.name(NameKind::Parameter, permission, &declared.name.value, parameter),
-                reference: (*target).into(),
-                flags: if declared.optional { parameter_flags::OPTIONAL } else { 0 }.into(),
+                reference: if let ParameterType::Entity(target) = *target { target } else { 0 }.into(),
+                kind: parameter_kind(*target) as u8,
+                flags: if declared.optional { parameter_flags::OPTIONAL } else { 0 },
             };
             self.push(Section::Parameters, &record);
             *parameters += 1;
@@ -200,6 +203,7 @@ impl Tables {
             *also += 1;
             *also - 1
         });
+        let change = info.change.map_or(NONE, |change| self.change(change));
         let (source, governor) = match info.level_governor {
             GovernorSource::Nothing => (governor_source::NOTHING, NONE),
             GovernorSource::Node(node) => (governor_source::NODE, node),
@@ -216,9 +220,30 @@ impl Tables {
             governor_source: source,
             reserved: 0.into(),
             governor: governor.into(),
+            change: change.into(),
             forbids: 0.into(),
             forbids_end: 0.into(),
         }
+    }
+
+    fn change(&mut self, change: ChangeInfo) -> u32 {
+        let kind = match change.kind {
+            Change::Grant => ChangeKind::Grant,
+            Change::Revoke => ChangeKind::Revoke,
+            Change::Replace => ChangeKind::Replace,
+            Change::Customise => ChangeKind::Customise,
+        };
+        let record = ChangeRecord {
+            kind: kind as u8,
+            flags: if change.valid { change_flags::VALID } else { 0 },
+            reserved: 0.into(),
+            target: change.target.into(),
+            role: change.role.unwrap_or(NONE).into(),
+            permissions: change.permissions.unwrap_or(NONE).into(),
+        };
+        let place = self.sections.get(Section::Changes as usize).map_or(0, Vec::len) / size_of::<ChangeRecord>();
+        self.push(Section::Changes, &record);
+        number(place)
     }
 
     /// Programs and their instructions.
@@ -230,22 +255,57 @@ impl Tables {
     /// Roles, rules and limits.
     pub(super) fn write_roles(&mut self, roles: &Roles<'_>) {
         let mut rules = 0;
-        for role in &roles.list {
+        let mut earlier = None;
+        let mut types: Runs<u32> = Runs::default();
+        let mut holders: Runs<HolderRecord> = Runs::default();
+        let mut demands: Runs<HolderValueRecord> = Runs::default();
+        for (role, place) in roles.list.iter().zip(0..) {
             let end = rules + number(role.rules.len());
+            if role.definer.is_some() && earlier != Some(role.name) {
+                self.name(NameKind::RoleSomewhere, 0, role.name, place);
+                earlier = Some(role.name);
+            }
+            let (scopes, scopes_end) = types.intern(role.at.iter().copied().map(u32::from).collect());
+            let (holders_start, holders_end) = holders.intern(self.holder_records(&role.holders, &mut demands));
             let record = RoleRecord {
-                name: self.strings.intern(role.name).into(),
+                name: self.name(NameKind::Role, role.definer.unwrap_or(NONE), role.name, place),
                 rules: rules.into(),
                 rules_end: end.into(),
                 definer: role.definer.unwrap_or(NONE).into(),
                 levels: role.levels.0,
                 level: role.levels.1,
-                flags: role.flags.into(),
+                flags: (role.flags | if role.holders.groups_alone() { role_flags::GROUPS_ALONE } else { 0 }).into(),
+                scopes: scopes.into(),
+                scopes_end: scopes_end.into(),
+                holders: holders_start.into(),
+                holders_end: holders_end.into(),
             };
             self.push(Section::Roles, &record);
             self.push_bytes(Section::Rules, role.rules.as_bytes());
             rules = end;
         }
         self.push_bytes(Section::Limits, roles.limits.items.as_bytes());
+        self.push_bytes(Section::Purviews, roles.purviews.as_bytes());
+        for set in &roles.exclusives {
+            let (roles, roles_end) = set.roles;
+            let (scopes, scopes_end) = types.intern(set.at.iter().copied().map(u32::from).collect());
+            let record = ExclusiveRecord {
+                name: self.strings.intern(set.name).into(),
+                roles: roles.into(),
+                roles_end: roles_end.into(),
+                scopes: scopes.into(),
+                scopes_end: scopes_end.into(),
+            };
+            self.push(Section::Exclusives, &record);
+        }
+        self.push_bytes(Section::Holders, holders.items.as_bytes());
+        self.push_bytes(Section::HolderValues, demands.items.as_bytes());
+        for kind in types.items {
+            self.push(Section::TypeLists, &U32::new(kind));
+        }
+        for role in &roles.role_lists.items {
+            self.push(Section::RoleLists, &U32::new(*role));
+        }
     }
 
     /// Forbids, the sets of permissions that they take, and where to look for them.
@@ -270,6 +330,32 @@ impl Tables {
     /// The sets of permissions that everything else refers to.
     pub(super) fn write_sets(&mut self, sets: &PermissionSets) {
         self.push_bytes(Section::PermissionSets, sets.bytes());
+    }
+
+    /// The subject types that may hold a role, each with what their attributes must be.
+    fn holder_records(&mut self, holders: &Eligible, demands: &mut Runs<HolderValueRecord>) -> Vec<HolderRecord> {
+        let mut records = Vec::new();
+        for (kind, when) in holders.subjects() {
+            let mut wanted = Vec::with_capacity(when.len());
+            for (attribute, values) in when {
+                let first =
+                    self.sections.get(Section::Literals as usize).map_or(0, Vec::len) / size_of::<ValueRecord>();
+                self.push_bytes(Section::Literals, values.as_bytes());
+                wanted.push(HolderValueRecord {
+                    attribute: (*attribute).into(),
+                    values: number(first).into(),
+                    values_end: number(first + values.len()).into(),
+                });
+            }
+            let (start, end) = demands.intern(wanted);
+            records.push(HolderRecord {
+                kind: kind.into(),
+                reserved: 0.into(),
+                demands: start.into(),
+                demands_end: end.into(),
+            });
+        }
+        records
     }
 
     /// Where a permission's general forbids stand.
@@ -452,6 +538,16 @@ impl Tables {
             body.extend_from_slice(section);
         }
         Ok(body)
+    }
+}
+
+fn parameter_kind(declared: ParameterType) -> ParameterKind {
+    match declared {
+        ParameterType::Entity(_) => ParameterKind::Entity,
+        ParameterType::Role => ParameterKind::Role,
+        ParameterType::Roles => ParameterKind::Roles,
+        ParameterType::Permission => ParameterKind::Permission,
+        ParameterType::Permissions => ParameterKind::Permissions,
     }
 }
 

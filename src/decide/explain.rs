@@ -4,12 +4,13 @@
 
 mod credentials;
 
-use crate::compile::layout::{ForbidRecord, ProgramRecord, RoleRecord};
+use crate::compile::layout::{ForbidRecord, ParameterRecord, ProgramRecord, RoleRecord};
 use crate::index::{Corrupt, Index, optional};
 use crate::model::{Because, Malformed, Reason, Request, Timestamp, Verdict};
 
 use super::decide;
 use super::levels::governor;
+use super::purview::Outside;
 use super::question::{Question, undeclared};
 use super::trace::{PathSeen, Trace};
 use super::truth::Truth;
@@ -156,6 +157,7 @@ impl Teller<'_> {
             Reason::ConditionUnknown => {
                 format!("{gives}, but {}, because a value is missing or of a wrong type", condition("unknown")?)
             }
+            Reason::OutOfPurview => format!("{gives}, but {}", self.outside(path.outside.ok_or(Corrupt)?)?),
             Reason::CredentialScope => format!("{gives}, but {}", self.credential_scope()?),
             Reason::SecondObject => format!("{gives}, but the second object that the action touches is denied"),
             reason => format!("{gives}, but {reason}"),
@@ -176,6 +178,30 @@ impl Teller<'_> {
             Reason::Narrowed => format!("{gives}, but an override takes the level `{needed}` on `{on}` away"),
             _ => format!("{gives}, but not with the level `{needed}` on `{on}`"),
         })
+    }
+
+    /// What lies outside the purview.
+    fn outside(&self, outside: Outside) -> Result<String, Corrupt> {
+        Ok(match outside {
+            Outside::Role(role) => format!("not for assigning `{}`", self.index.role_name(role)?),
+            Outside::Holds { role, scope } => format!(
+                "not over somebody who holds `{}` at `{}`",
+                self.index.role_name(role)?,
+                self.index.entity_name(scope)?
+            ),
+            Outside::Elsewhere(place) => format!("`{}` lies outside of where the role is held", self.parameter(place)?),
+            Outside::Result(violation) => {
+                format!("the facts after it could not be loaded: {}", violation.words(self.index)?)
+            }
+            Outside::Unnamed => "the request does not name a parameter that its purview depends on".to_owned(),
+        })
+    }
+
+    fn parameter(&self, place: u32) -> Result<&str, Corrupt> {
+        let question = self.question()?;
+        let place = question.action.parameters.get().checked_add(place).ok_or(Corrupt)?;
+        let parameter: &ParameterRecord = self.index.record(place)?;
+        self.index.text(parameter.name.get())
     }
 
     fn question(&self) -> Result<Question<'_>, Corrupt> {
@@ -209,7 +235,7 @@ impl Teller<'_> {
                 None => format!("denied: action `{action}` demands a parameter that the request does not name"),
             },
             Reason::UnknownParameter => format!(
-                "denied: a parameter of `{action}` names an entity that the snapshot does not hold, or one of the wrong type"
+                "denied: a parameter of `{action}` names what the snapshot does not hold or `{resource}` does not see, or something of the wrong type"
             ),
             Reason::UnknownResource => {
                 format!("denied: the snapshot does not hold `{resource}`, and the request does not place it")

@@ -6,7 +6,9 @@ use crate::model::{Because, Decision, Reason, Verdict};
 
 use super::holders::{Holders, Through};
 use super::levels::{Reach, reach};
+use super::purview::{self, Outside};
 use super::question::Question;
+use super::result;
 use super::trace::{PathSeen, Trace};
 use super::truth::Truth;
 
@@ -16,14 +18,15 @@ struct Outcome {
     reason: Reason,
     undetermined: bool,
     program: Option<u32>,
+    outside: Option<Outside>,
 }
 
-const OPEN: Outcome = Outcome { reason: Reason::Granted, undetermined: false, program: None };
+const OPEN: Outcome = Outcome { reason: Reason::Granted, undetermined: false, program: None, outside: None };
 
 /// The verdict of the paths: the nearest scope's smallest rule id that opens, else the path that got furthest.
 pub(super) fn best(question: &Question<'_>, trace: &mut impl Trace) -> Result<Verdict, Corrupt> {
     let holders = Holders::of(question.index, question.subject, question.time)?;
-    let mut search = Search { question, holders, closed: None, open: None, scoped: None, second: None };
+    let mut search = Search { question, holders, closed: None, open: None, result: None, scoped: None, second: None };
     for scope in question.target.scopes(question.index) {
         let (scope, record) = scope?;
         for held in holders.at(scope) {
@@ -51,6 +54,8 @@ struct Search<'s, 'q> {
     closed: Option<(Outcome, u32)>,
     /// The open path: its scope and role.
     open: Option<(u32, u32)>,
+    /// What became of the facts after a change, once it has been looked at.
+    result: Option<Outcome>,
     /// Whether the credential's scope covers, once it has been needed.
     scoped: Option<Outcome>,
     /// What the second decision said, once it has been needed.
@@ -79,6 +84,7 @@ impl<'q> Search<'_, 'q> {
                 reason: outcome.reason,
                 undetermined: outcome.undetermined,
                 program: outcome.program,
+                outside: outcome.outside,
             });
             self.keep(outcome, scope, role);
         }
@@ -103,7 +109,7 @@ impl<'q> Search<'_, 'q> {
         match reach(question, binding)? {
             Reach::Enough => {}
             Reach::TooLow => return Ok(Outcome { reason: Reason::LevelTooLow, ..OPEN }),
-            Reach::Ungoverned => return Ok(Outcome { reason: Reason::LevelTooLow, undetermined: true, program: None }),
+            Reach::Ungoverned => return Ok(Outcome { reason: Reason::LevelTooLow, undetermined: true, ..OPEN }),
             Reach::Narrowed => return Ok(Outcome { reason: Reason::Narrowed, ..OPEN }),
         }
         if !is_pinned_to(question, binding)? {
@@ -112,6 +118,15 @@ impl<'q> Search<'_, 'q> {
         let limits: &[LimitRecord] = question.index.records(rule.limits.get(), rule.limits_end.get())?;
         if let Some(outcome) = limited(question, limits, scope)? {
             return Ok(outcome);
+        }
+        if let Some(purview) = optional(rule.purview)
+            && let Some(outside) = purview::outside(question, purview, binding.scope.get())?
+        {
+            return Ok(Outcome { reason: Reason::OutOfPurview, outside: Some(outside), ..OPEN });
+        }
+        let result = self.result()?;
+        if result.reason != Reason::Granted {
+            return Ok(result);
         }
         if let Some(program) = optional(rule.when) {
             match question.evaluate(program)? {
@@ -122,6 +137,7 @@ impl<'q> Search<'_, 'q> {
                         reason: Reason::ConditionUnknown,
                         undetermined: true,
                         program: Some(program),
+                        ..OPEN
                     });
                 }
             }
@@ -145,6 +161,18 @@ impl<'q> Search<'_, 'q> {
         Ok(outcome)
     }
 
+    /// The result of a change is the same for every path, and looked at once.
+    fn result(&mut self) -> Result<Outcome, Corrupt> {
+        if let Some(known) = self.result {
+            return Ok(known);
+        }
+        let violation = result::first_violation(self.question)?.map(Outside::Result);
+        let reason = if violation.is_some() { Reason::OutOfPurview } else { Reason::Granted };
+        let outcome = Outcome { reason, outside: violation, ..OPEN };
+        self.result = Some(outcome);
+        Ok(outcome)
+    }
+
     /// The second decision is the same for every path, and made once.
     fn second_object(&mut self) -> Result<Outcome, Corrupt> {
         if let Some(known) = self.second {
@@ -154,7 +182,7 @@ impl<'q> Search<'_, 'q> {
         let outcome = denied.map_or(OPEN, |second| Outcome {
             reason: Reason::SecondObject,
             undetermined: second.undetermined,
-            program: None,
+            ..OPEN
         });
         self.second = Some(outcome);
         Ok(outcome)
@@ -225,8 +253,8 @@ fn limited(question: &Question<'_>, limits: &[LimitRecord], scope: &EntityRecord
     }
     Ok(match open {
         Truth::True => None,
-        Truth::False => Some(Outcome { reason: Reason::Plan, undetermined: false, program: closing }),
-        Truth::Unknown => Some(Outcome { reason: Reason::Plan, undetermined: true, program: closing }),
+        Truth::False => Some(Outcome { reason: Reason::Plan, program: closing, ..OPEN }),
+        Truth::Unknown => Some(Outcome { reason: Reason::Plan, undetermined: true, program: closing, ..OPEN }),
     })
 }
 

@@ -63,7 +63,7 @@ impl<'q> Target<'q> {
     }
 
     /// The scopes on which a role counts for this resource, nearest first: itself if it is held, then its ancestors.
-    pub(super) fn scopes(&self, index: &'q Index) -> Scopes<'q> {
+    pub(super) fn scopes<'i>(&self, index: &'i Index) -> Scopes<'i> {
         Scopes { index, next: self.first_scope, left: MAX_SCOPE_DEPTH }
     }
 }

@@ -1,17 +1,13 @@
 //! The question, resolved against the vocabulary: type, then action of that type, then subject, then parameters.
 
-use crate::compile::layout::{
-    MAX_PARAMETERS, ParameterRecord, PermissionRecord, SUBJECT_TYPES, TypeRecord, parameter_flags, type_flags,
-};
+use crate::compile::layout::{ParameterKind, ParameterRecord, PermissionRecord, SUBJECT_TYPES, TypeRecord, type_flags};
 use crate::index::{Corrupt, Index};
-use crate::model::{Entity, Malformed, Properties, Reason, Request, Timestamp, Value};
+use crate::model::{Malformed, Properties, Reason, Request, Timestamp};
 
 use super::credentials::{Asker, Key};
 use super::is_resource_type;
+use super::parameters::Parameters;
 use super::placement::Target;
-
-/// How many parameters are held while deciding.
-pub(super) const PARAMETERS: usize = MAX_PARAMETERS;
 
 /// A question whose every name is known.
 #[derive(Clone, Copy)]
@@ -36,8 +32,8 @@ pub(super) struct Question<'q> {
     pub(super) action: &'q PermissionRecord,
     /// What it would be done to.
     pub(super) target: Target<'q>,
-    /// The entities that the parameters name.
-    pub(super) parameters: [Option<u32>; PARAMETERS],
+    /// What the parameters name.
+    pub(super) parameters: Parameters<'q>,
 }
 
 /// Why a question is not decided on paths.
@@ -80,8 +76,9 @@ impl<'q> Question<'q> {
         {
             return Err(Reason::MissingParameter.into());
         }
-        let parameters = parameters(index, action, request.action_properties)?;
+        let mut parameters = Parameters::named(index, action, request.action_properties)?;
         let target = Target::place(index, request, (kind, type_record), action)?;
+        parameters.see_roles(index, &target)?;
         let question = Self {
             index,
             time,
@@ -99,6 +96,15 @@ impl<'q> Question<'q> {
         Ok(question)
     }
 
+    /// Whether the parameter of a place is one that names roles.
+    pub(super) fn names_roles(&self, place: usize) -> Result<bool, Corrupt> {
+        let declared: &[ParameterRecord] =
+            self.index.records(self.action.parameters.get(), self.action.parameters_end.get())?;
+        let Some(parameter) = declared.get(place) else { return Ok(false) };
+        let kind = ParameterKind::from_code(parameter.kind).ok_or(Corrupt)?;
+        Ok(matches!(kind, ParameterKind::Role | ParameterKind::Roles))
+    }
+
     /// A request may fill what the snapshot lacks where the schema lets it; it never contradicts.
     fn refuse_contradictions(&self) -> Result<(), Stop> {
         let resource = super::values::contradicts(self.index, self.target.kind, self.target.entity, self.target.sent)?;
@@ -109,50 +115,6 @@ impl<'q> Question<'q> {
         let subject = super::values::contradicts(self.index, kind, Some(asker), sent)?;
         if resource || subject { Err(Reason::ContradictsSnapshot.into()) } else { Ok(()) }
     }
-}
-
-/// The entities that an action's parameters name.
-fn parameters(
-    index: &Index,
-    action: &PermissionRecord,
-    sent: Properties<'_>,
-) -> Result<[Option<u32>; PARAMETERS], Stop> {
-    let mut found = [None; PARAMETERS];
-    let declared: &[ParameterRecord] = index.records(action.parameters.get(), action.parameters_end.get())?;
-    // All that is missing before all that is unknown: the order in which parameters are declared never matters.
-    for parameter in declared {
-        let optional = parameter.flags.get() & parameter_flags::OPTIONAL != 0;
-        if !optional && sent_parameter(index, parameter, sent)? == Value::Null {
-            return Err(Reason::MissingParameter.into());
-        }
-    }
-    for (parameter, place) in declared.iter().zip(&mut found) {
-        *place = match sent_parameter(index, parameter, sent)? {
-            Value::Null => None,
-            Value::Entity(entity) => {
-                let known = entity_of(index, parameter.reference.get(), entity)?;
-                Some(known.ok_or(Reason::UnknownParameter)?)
-            }
-            Value::Bool(_) | Value::Int(_) | Value::String(_) | Value::Timestamp(_) | Value::List(_) => {
-                return Err(Reason::UnknownParameter.into());
-            }
-        };
-    }
-    Ok(found)
-}
-
-fn sent_parameter<'q>(index: &Index, parameter: &ParameterRecord, sent: Properties<'q>) -> Result<Value<'q>, Corrupt> {
-    let name = index.text(parameter.name.get())?;
-    Ok(sent.iter().find(|(sent, _)| *sent == name).map_or(Value::Null, |(_, value)| *value))
-}
-
-/// A held entity, if it is of the type that a reference refers to.
-fn entity_of(index: &Index, reference: u16, entity: Entity<'_>) -> Result<Option<u32>, Corrupt> {
-    let Some((kind, record)) = index.type_named(entity.kind)? else { return Ok(None) };
-    if !refers_to(reference, kind, record) {
-        return Ok(None);
-    }
-    index.entity_named(kind, entity.id)
 }
 
 /// Whether a reference may name an entity of a type.

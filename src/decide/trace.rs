@@ -2,6 +2,7 @@
 
 use crate::model::Reason;
 
+use super::purview::Outside;
 use super::truth::Truth;
 
 /// A path that was tested.
@@ -19,6 +20,8 @@ pub(super) struct PathSeen {
     pub(super) undetermined: bool,
     /// The condition that closed it.
     pub(super) program: Option<u32>,
+    /// What lies outside its purview.
+    pub(super) outside: Option<Outside>,
 }
 
 /// Listens to a decision.

@@ -9,6 +9,7 @@ use crate::index::{Corrupt, Index, optional};
 use crate::model::{Properties, Timestamp, Value};
 
 use super::credentials::Key;
+use super::parameters::Parameter;
 use super::placement::Target;
 use super::question::{Question, refers_to};
 use super::truth::Truth;
@@ -60,10 +61,10 @@ impl<'q> Question<'q> {
                 None => Ok(Seen::Unknown),
             },
             OperandKind::Context => of_context(self.index, self.context, number),
-            OperandKind::Parameter => {
-                let place = usize::try_from(number).ok().and_then(|number| self.parameters.get(number));
-                place.copied().flatten().map_or(Ok(Seen::Unknown), |entity| seen_entity(self.index, entity))
-            }
+            OperandKind::Parameter => match self.parameters.at(number) {
+                Some(Parameter::Entity(entity)) => seen_entity(self.index, entity),
+                _ => Ok(Seen::Unknown),
+            },
             OperandKind::SubjectItself => seen_entity(self.index, self.subject),
             OperandKind::ResourceItself => Ok(match self.target.id {
                 // A copy that does not exist yet is no entity.

@@ -1,5 +1,7 @@
 //! Names → numbers, and what belongs to a number.
 
+use std::cmp::Ordering;
+
 use crate::compile::layout::{
     ANY_TYPE, AttributeRecord, AttributeValueRecord, BindingRecord, CredentialRecord, DemandRecord, EntityRecord,
     MembershipRecord, NONE, NameKind, NameSlot, PermissionRecord, RoleRecord, RuleRecord, Section,
@@ -27,6 +29,11 @@ impl<'i> Held<'i> {
         let rest = self.0.get(from..).unwrap_or_default();
         let mine = rest.iter().take_while(|binding| binding.scope.get() == scope).count();
         rest.get(..mine).unwrap_or_default()
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &'i [BindingRecord] {
+        self.0
     }
 
     /// Whether they stand in the order that a look-up needs.
@@ -80,6 +87,25 @@ impl Index {
     /// The place of a permission's parameter, from 0.
     pub(crate) fn parameter_named(&self, permission: u32, name: &str) -> Result<Option<u32>, Corrupt> {
         self.named(NameKind::Parameter, permission, name.as_bytes())
+    }
+
+    /// The role of a name that a scope defines, or a built-in one where that is [`NONE`].
+    pub(crate) fn role_defined_at(&self, definer: u32, name: &str) -> Result<Option<u32>, Corrupt> {
+        self.named(NameKind::Role, definer, name.as_bytes())
+    }
+
+    /// Whether any scope defines a role of this name.
+    pub(crate) fn is_role_somewhere(&self, name: &str) -> Result<bool, Corrupt> {
+        Ok(self.named(NameKind::RoleSomewhere, 0, name.as_bytes())?.is_some())
+    }
+
+    /// The permission that is written `type.action`.
+    pub(crate) fn permission_of_name(&self, name: &str) -> Result<Option<u32>, Corrupt> {
+        let Some((kind, action)) = name.split_once('.') else { return Ok(None) };
+        match self.type_named(kind)? {
+            Some((owner, _)) => self.permission_named(owner, action),
+            None => Ok(None),
+        }
     }
 
     fn named(&self, kind: NameKind, owner: u32, name: &[u8]) -> Result<Option<u32>, Corrupt> {
@@ -150,6 +176,25 @@ impl Index {
     pub(crate) fn held_by(&self, subject: u32) -> Result<Held<'_>, Corrupt> {
         let (start, end) = self.entity_and_next(subject)?;
         Ok(Held(self.records(start.bindings.get(), end.bindings.get())?))
+    }
+
+    /// The group of everybody who holds something on a scope, if anything is bound to it.
+    pub(crate) fn members_of(&self, scope: u32) -> Result<Option<u32>, Corrupt> {
+        let Some((kind, _)) = self.type_named("members_of")? else { return Ok(None) };
+        let scope = self.entity(scope)?;
+        let mut range = self.entities_of(kind)?;
+        // Its id is the scope's whole name, which is nowhere in one piece.
+        while !range.is_empty() {
+            let middle = range.start + (range.end - range.start) / 2;
+            let record: &EntityRecord = self.record(middle)?;
+            let whole = scope.kind.bytes().chain(*b"/").chain(scope.id.bytes());
+            match self.text_bytes(record.id.get())?.iter().copied().cmp(whole) {
+                Ordering::Equal => return Ok(Some(middle)),
+                Ordering::Less => range.start = middle + 1,
+                Ordering::Greater => range.end = middle,
+            }
+        }
+        Ok(None)
     }
 
     /// A credential by its entity.

@@ -4,10 +4,11 @@ use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
 use crate::compile::layout::{
-    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, CredentialRecord, CredentialScopeRecord,
-    DemandRecord, EntityRecord, ForbidRecord, HeaderRecord, InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS,
-    MembershipRecord, NONE, NameSlot, OperandKind, OperandRecord, Operation, ParameterRecord, PermissionRecord,
-    ProgramRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES, ScopeRequirementRecord, Section, SupplierCode,
+    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, ChangeKind, ChangeRecord, CredentialRecord,
+    CredentialScopeRecord, DemandRecord, EntityRecord, ExclusiveRecord, ForbidRecord, HeaderRecord, HolderRecord,
+    HolderValueRecord, InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS, MembershipRecord, NONE, NameSlot,
+    OperandKind, OperandRecord, Operation, ParameterKind, ParameterRecord, PermissionRecord, ProgramRecord,
+    PurviewRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES, ScopeRequirementRecord, Section, SupplierCode,
     TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind, ValueRecord, governor_source, membership_flags,
     type_flags,
 };
@@ -15,7 +16,7 @@ use crate::compile::layout::{
 mod credentials;
 
 use super::Index;
-use super::read::{Corrupt, Record};
+use super::read::{Corrupt, Record, optional};
 
 /// Why bytes are not an index.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -111,6 +112,13 @@ impl Index {
             self.is_whole::<RoleRecord>(),
             self.is_whole::<RuleRecord>(),
             self.is_whole::<LimitRecord>(),
+            self.is_whole::<PurviewRecord>(),
+            self.is_whole::<ChangeRecord>(),
+            self.is_whole::<ExclusiveRecord>(),
+            self.is_whole::<HolderRecord>(),
+            self.is_whole::<HolderValueRecord>(),
+            self.section(Section::TypeLists).len().is_multiple_of(4),
+            self.section(Section::RoleLists).len().is_multiple_of(4),
             self.is_whole::<EntityRecord>(),
             self.is_whole::<AttributeValueRecord>(),
             self.is_whole::<MembershipRecord>(),
@@ -172,9 +180,13 @@ impl Index {
             let parameters: &[ParameterRecord] =
                 self.records(permission.parameters.get(), permission.parameters_end.get())?;
             ensure(parameters.len() <= MAX_PARAMETERS)?;
-            parameters.iter().try_for_each(|parameter| self.text(parameter.name.get()).map(drop))?;
+            for parameter in parameters {
+                self.text(parameter.name.get())?;
+                ParameterKind::from_code(parameter.kind).ok_or(Corrupt)?;
+            }
             self.optional_record::<AlsoRecord>(permission.also)?;
             self.check_governor(permission)?;
+            self.check_change(permission, parameters)?;
             for forbid in
                 self.numbers(Section::GeneralForbids, permission.forbids.get(), permission.forbids_end.get())?
             {
@@ -187,6 +199,20 @@ impl Index {
             ensure(second.also.get() == NONE)?;
         }
         Ok(())
+    }
+
+    /// The parameters that a change speaks of are of fitting kinds.
+    fn check_change(&self, permission: &PermissionRecord, parameters: &[ParameterRecord]) -> Result<(), Corrupt> {
+        let Some(change) = optional(permission.change) else { return Ok(()) };
+        let change: &ChangeRecord = self.record(change)?;
+        ChangeKind::from_code(change.kind).ok_or(Corrupt)?;
+        let is = |place: U32, kind: ParameterKind| {
+            let parameter = usize::try_from(place.get()).ok().and_then(|place| parameters.get(place));
+            parameter.is_some_and(|parameter| parameter.kind == kind as u8)
+        };
+        ensure(is(change.target, ParameterKind::Entity))?;
+        ensure(change.role.get() == NONE || is(change.role, ParameterKind::Role))?;
+        ensure(change.permissions.get() == NONE || is(change.permissions, ParameterKind::Permissions))
     }
 
     fn check_governor(&self, permission: &PermissionRecord) -> Result<(), Corrupt> {
@@ -281,17 +307,53 @@ impl Index {
         for limit in self.all::<LimitRecord>()? {
             self.optional_record::<ProgramRecord>(limit.when)?;
         }
+        let lists = <[U32]>::ref_from_bytes(self.section(Section::RoleLists)).map_err(|_| Corrupt)?;
+        ensure(lists.iter().all(|role| role.get() < self.count::<RoleRecord>()))?;
+        let kinds = <[U32]>::ref_from_bytes(self.section(Section::TypeLists)).map_err(|_| Corrupt)?;
+        ensure(kinds.iter().all(|kind| kind.get() < self.count::<TypeRecord>()))?;
+        for set in self.all::<ExclusiveRecord>()? {
+            self.text(set.name.get())?;
+            self.numbers(Section::RoleLists, set.roles.get(), set.roles_end.get())?;
+            self.numbers(Section::TypeLists, set.scopes.get(), set.scopes_end.get())?;
+        }
+        for holder in self.all::<HolderRecord>()? {
+            self.records::<HolderValueRecord>(holder.demands.get(), holder.demands_end.get())?;
+        }
+        for demand in self.all::<HolderValueRecord>()? {
+            self.record::<AttributeRecord>(demand.attribute.get())?;
+            self.records::<ValueRecord>(demand.values.get(), demand.values_end.get())?;
+        }
         for role in self.all::<RoleRecord>()? {
             self.text(role.name.get())?;
+            self.numbers(Section::TypeLists, role.scopes.get(), role.scopes_end.get())?;
+            self.records::<HolderRecord>(role.holders.get(), role.holders_end.get())?;
             let rules: &[RuleRecord] = self.records(role.rules.get(), role.rules_end.get())?;
             ensure(rules.is_sorted_by_key(|rule| rule.permission.get()))?;
             for rule in rules {
                 self.record::<PermissionRecord>(rule.permission.get())?;
                 self.optional_record::<ProgramRecord>(rule.when)?;
                 self.records::<LimitRecord>(rule.limits.get(), rule.limits_end.get())?;
+                self.check_purview(rule)?;
             }
         }
         Ok(())
+    }
+
+    /// The parameters that a purview speaks of are those of the rule's action, and of a fitting kind.
+    fn check_purview(&self, rule: &RuleRecord) -> Result<(), Corrupt> {
+        let Some(purview) = optional(rule.purview) else { return Ok(()) };
+        let purview: &PurviewRecord = self.record(purview)?;
+        for (start, end) in [(purview.assigns, purview.assigns_end), (purview.holds, purview.holds_end)] {
+            self.numbers(Section::RoleLists, start.get(), end.get())?;
+        }
+        let action: &PermissionRecord = self.record(rule.permission.get())?;
+        let parameters: &[ParameterRecord] = self.records(action.parameters.get(), action.parameters_end.get())?;
+        let names_an_entity = |place: u32| {
+            let parameter = usize::try_from(place).ok().and_then(|place| parameters.get(place));
+            parameter.is_some_and(|parameter| parameter.kind == ParameterKind::Entity as u8)
+        };
+        ensure(optional(purview.target).is_none_or(names_an_entity))?;
+        ensure((0..u8::BITS).filter(|place| purview.within & (1 << place) != 0).all(names_an_entity))
     }
 
     fn check_entities(&self) -> Result<(), Corrupt> {

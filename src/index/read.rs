@@ -4,10 +4,11 @@ use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::compile::layout::{
-    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, CredentialRecord, CredentialScopeRecord,
-    DemandRecord, EntityRecord, ForbidRecord, InstructionRecord, LimitRecord, MembershipRecord, NONE, NameSlot,
-    ParameterRecord, PermissionRecord, ProgramRecord, RoleRecord, RuleRecord, ScopeRequirementRecord, Section,
-    TargetedForbidRecord, TermsRecord, TypeRecord, ValueRecord,
+    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, ChangeRecord, CredentialRecord,
+    CredentialScopeRecord, DemandRecord, EntityRecord, ExclusiveRecord, ForbidRecord, HolderRecord, HolderValueRecord,
+    InstructionRecord, LimitRecord, MembershipRecord, NONE, NameSlot, ParameterRecord, PermissionRecord, ProgramRecord,
+    PurviewRecord, RoleRecord, RuleRecord, ScopeRequirementRecord, Section, TargetedForbidRecord, TermsRecord,
+    TypeRecord, ValueRecord,
 };
 
 use super::Index;
@@ -44,6 +45,11 @@ records! {
     RoleRecord => Roles,
     RuleRecord => Rules,
     LimitRecord => Limits,
+    PurviewRecord => Purviews,
+    ChangeRecord => Changes,
+    ExclusiveRecord => Exclusives,
+    HolderRecord => Holders,
+    HolderValueRecord => HolderValues,
     EntityRecord => Entities,
     AttributeValueRecord => AttributeValues,
     MembershipRecord => Memberships,

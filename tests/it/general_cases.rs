@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sidegate::cases::{self, judge, with_request};
+use sidegate::client::{ClientError, Listed};
 use sidegate::decide;
-use sidegate::document::Tested;
+use sidegate::document::{self, Tested};
 use sidegate::index::Index;
-use sidegate::model::{Case, Facts, Query, Request, Timestamp, Wanted};
+use sidegate::model::{Case, EntityName, Facts, Query, Request, Timestamp, Wanted};
 use sidegate::service::proto::v1;
 use sidegate::snapshot;
 
@@ -25,11 +26,11 @@ fn general() -> Vec<PathBuf> {
     yaml(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/general"))
 }
 
-/// The packs that have tests.
+/// The packs: the studios and the examples beside them.
 fn packs() -> Vec<PathBuf> {
-    let entries = fs::read_dir(daemon::packs()).unwrap();
-    let mut packs: Vec<_> =
-        entries.map(|entry| entry.unwrap().path()).filter(|path| path.join("tests.yaml").is_file()).collect();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    let entries = [daemon::packs(), examples].map(|directory| fs::read_dir(directory).unwrap());
+    let mut packs: Vec<_> = entries.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
     packs.sort();
     packs
 }
@@ -76,7 +77,22 @@ fn general_cases() {
 #[test]
 fn cases_of_the_packs() {
     let packs = packs();
-    through(&packs, 8 * packs.len().max(3), in_the_engine);
+    assert!(packs.len() >= 6, "five studios and an example: {packs:?}");
+    for pack in &packs {
+        through(std::slice::from_ref(pack), 8, in_the_engine);
+    }
+}
+
+#[test]
+fn the_packs_are_whole_and_give_no_warning() {
+    for pack in packs() {
+        for file in ["policy.yaml", "facts.yaml", "tests.yaml", "README.md"] {
+            assert!(pack.join(file).is_file(), "{} has no {file}", pack.display());
+        }
+        let built = document::build(snapshot::read(&pack, 1 << 24).unwrap());
+        let built = built.unwrap_or_else(|report| panic!("{}: {report}", pack.display()));
+        assert!(built.warnings.is_empty(), "{}: {}", pack.display(), built.warnings);
+    }
 }
 
 #[test]
@@ -133,20 +149,67 @@ fn served_rightly(tested: &Tested, case: &Case, served: &Served) -> Result<(), S
     if case.given == Facts::default() && live.index.digest() != index.digest() {
         return Err("the daemon holds another snapshot than the runner".to_owned());
     }
-    match &case.query {
-        Query::Decide(ask) => {
-            let question = with_request(tested.policy(), ask, Question::of);
-            match served.client.call(|client| client.authorize(wire::authorize(&question))) {
-                Ok(response) => same(&index, &question, &response),
-                Err(error) if matches!(case.wanted, Wanted::Malformed(_)) => {
-                    refused_rightly(case, &format!("{error:?}"))
-                }
-                Err(error) => Err(error.to_string()),
-            }
+    let question = match &case.query {
+        Query::Decide(ask) | Query::Actions(ask) | Query::Resources(ask, _) | Query::Subjects(ask) => {
+            with_request(tested.policy(), ask, Question::of)
         }
-        // Lists over the wire are proved elsewhere to be what the engine says one by one.
-        Query::Actions(_) | Query::Resources(..) | Query::Subjects(_) | Query::Nothing => Ok(()),
+        Query::Nothing => return Ok(()),
+    };
+    let answer = match &case.query {
+        Query::Resources(_, within) => resources(served, &question, within.as_ref()),
+        Query::Subjects(_) => subjects(served, &question),
+        Query::Actions(_) => actions(served, &question),
+        Query::Decide(_) | Query::Nothing => {
+            let request = wire::authorize(&question);
+            return match served.client.call(|client| client.authorize(request)) {
+                Ok(response) => same(&index, &question, &response),
+                Err(error) => refused_rightly(case, &format!("{error:?}")),
+            };
+        }
+    };
+    match answer {
+        Ok((names, at)) => {
+            let said = Case { time: moment(at.as_ref()), wanted: Wanted::Names(names), ..case.clone() };
+            judge(tested.policy(), &said, Ok(&index))
+                .map_or(Ok(()), |failure| Err(format!("listed {}, the engine {}", failure.wanted, failure.got)))
+        }
+        Err(error) => refused_rightly(case, &format!("{error:?}")),
     }
+}
+
+/// Names, and the moment at which they were listed.
+type Listing = Result<(Vec<String>, Option<prost_types::Timestamp>), ClientError>;
+
+fn resources(served: &Served, question: &Question, within: Option<&EntityName>) -> Listing {
+    let within = within.map(|scope| v1::Entity { r#type: scope.kind.clone(), id: scope.id.clone() });
+    // Small pages: the lists of cases are short, and are to go over several.
+    let request = v1::ListResourcesRequest { within, page_size: 2, ..wire::list_resources(question) };
+    served.client.call(|client| client.every_resource(request)).map(|listed| names(&listed))
+}
+
+fn subjects(served: &Served, question: &Question) -> Listing {
+    let subject_type = question.subject.kind.clone();
+    let request = v1::ListSubjectsRequest { subject_type, page_size: 2, ..wire::list_subjects(question) };
+    served.client.call(|client| client.every_subject(request)).map(|listed| names(&listed))
+}
+
+fn actions(served: &Served, question: &Question) -> Listing {
+    let request = wire::list_actions(question);
+    let response = served.client.call(|client| client.list_actions(request))?;
+    let allows = |listed: &v1::ActionVerdict| {
+        listed.verdict.as_ref().is_some_and(|verdict| verdict.decision() == v1::Decision::Allow)
+    };
+    let allowed = response.actions.into_iter().filter(allows).map(|listed| listed.action);
+    Ok((allowed.collect(), response.evaluated_at))
+}
+
+fn names(listed: &Listed) -> (Vec<String>, Option<prost_types::Timestamp>) {
+    let names = listed.entities.iter().map(|entity| format!("{}/{}", entity.r#type, entity.id));
+    (names.collect(), listed.evaluated_at)
+}
+
+fn moment(at: Option<&prost_types::Timestamp>) -> Option<Timestamp> {
+    at.and_then(|at| Timestamp::new(at.seconds, u32::try_from(at.nanos).ok()?))
 }
 
 fn refused_rightly(case: &Case, told: &str) -> Result<(), String> {
@@ -162,8 +225,7 @@ fn refused_rightly(case: &Case, told: &str) -> Result<(), String> {
 }
 
 fn same(index: &Index, question: &Question, response: &v1::AuthorizeResponse) -> Result<(), String> {
-    let at = response.evaluated_at.as_ref().and_then(|at| Timestamp::new(at.seconds, u32::try_from(at.nanos).ok()?));
-    let at = at.ok_or("an answer without a moment")?;
+    let at = moment(response.evaluated_at.as_ref()).ok_or("an answer without a moment")?;
     let decide = |request: &Request<'_>| decide::authorize(index, request, at);
     let verdict = question.with(decide).map_err(|malformed| malformed.to_string())?;
     let wanted = (

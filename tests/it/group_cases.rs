@@ -6,7 +6,7 @@ use sidegate::decide;
 use sidegate::index::Index;
 use sidegate::model::{Because, Decision, Reason};
 
-use crate::inline::{accepted, asked, at, errors, load, request, says};
+use crate::inline::{accepted, asked_at, at, errors, load, request, says};
 
 const POLICY: &str = r"
 sidegate: 1
@@ -45,7 +45,7 @@ fn refused(groups: &str, bindings: &str) -> String {
 }
 
 fn reason(index: &Index, subject: &str, action: &str, resource: &str) -> Reason {
-    asked(index, subject, action, resource, 0).reason
+    asked_at(index, subject, action, resource, 0).reason
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_group_passes_on_while_some_enabled_chain_leads_to_it() {
     assert_eq!(reason(&index, "user/a", "view", "ws/1"), Reason::Expired);
     assert_eq!(reason(&index, "user/b", "view", "ws/1"), Reason::Expired);
     let index = with("team/t: {members: user/a, disabled: true}", "{subject: team/t, role: viewer, at: ws/1}");
-    let verdict = asked(&index, "user/a", "view", "ws/1", 0);
+    let verdict = asked_at(&index, "user/a", "view", "ws/1", 0);
     assert_eq!((verdict.decision, verdict.reason), (Decision::Deny, Reason::Expired));
     assert_eq!(index.rule_id(verdict.because).as_deref(), Some("roles/viewer/ws.view"));
 }
@@ -93,18 +93,18 @@ fn a_group_passes_on_while_some_enabled_chain_leads_to_it() {
 fn what_hangs_on_a_binding_belongs_to_that_binding() {
     let groups = "team/t: {members: user/a}";
     let index = with(groups, "{subject: team/t, role: viewer, at: ws/1, expires: 1970-01-01T00:01:00Z}");
-    assert_eq!(asked(&index, "user/a", "view", "ws/1", 59).reason, Reason::Granted);
-    assert_eq!(asked(&index, "user/a", "view", "ws/1", 60).reason, Reason::Expired);
+    assert_eq!(asked_at(&index, "user/a", "view", "ws/1", 59).reason, Reason::Granted);
+    assert_eq!(asked_at(&index, "user/a", "view", "ws/1", 60).reason, Reason::Expired);
     let own = "{subject: user/a, role: viewer, at: ws/1, expires: 1970-01-01T00:01:00Z}";
     let index = with(groups, &format!("{own}, {{subject: team/t, role: viewer, at: ws/1}}"));
-    assert_eq!(asked(&index, "user/a", "view", "ws/1", 60).reason, Reason::Granted);
+    assert_eq!(asked_at(&index, "user/a", "view", "ws/1", 60).reason, Reason::Granted);
 }
 
 #[test]
 fn who_holds_it_does_not_matter_for_what_is_named() {
     let rule = |bindings: &str| {
         let index = with("team/t: {members: user/a}", bindings);
-        let verdict = asked(&index, "user/a", "view", "doc/1", 0);
+        let verdict = asked_at(&index, "user/a", "view", "doc/1", 0);
         assert!(verdict.is_allow());
         assert!(matches!(verdict.because, Because::Rule { .. }));
         index.rule_id(verdict.because).unwrap()
@@ -175,8 +175,8 @@ fn members_of_ends_with_the_last_binding_in_force() {
             ends(20)
         ),
     );
-    assert_eq!(asked(&index, "user/a", "view", "ws/2", 19).reason, Reason::Granted);
-    assert_eq!(asked(&index, "user/a", "view", "ws/2", 20).reason, Reason::Expired);
+    assert_eq!(asked_at(&index, "user/a", "view", "ws/2", 19).reason, Reason::Granted);
+    assert_eq!(asked_at(&index, "user/a", "view", "ws/2", 20).reason, Reason::Expired);
     let index = with("", &format!("{members}, {{subject: user/a, role: viewer, at: ws/1, disabled: true}}"));
     assert_eq!(reason(&index, "user/a", "view", "ws/2"), Reason::Expired);
     let off = "team/t: {members: user/a, disabled: true}";
@@ -191,7 +191,7 @@ fn forbids_and_blocks_bind_all_members_of_a_group_live_or_not() {
         "{subject: all(user), role: viewer, at: org/o}, {subject: bot/r, role: viewer, at: org/o}",
     );
     let reason = |extra: &str, subject: &str, resource: &str| {
-        asked(&load(&format!("{base}{extra}")), subject, "view", resource, 0).reason
+        asked_at(&load(&format!("{base}{extra}")), subject, "view", resource, 0).reason
     };
     let block = "blocks: {stop: {subject: team/out, at: ws/1, actions: all}}\n";
     assert_eq!(reason(block, "user/a", "doc/1"), Reason::Forbidden);

@@ -76,8 +76,32 @@ pub(crate) fn reason(index: &Index, line: &str, parameters: &[(&str, Value<'_>)]
     verdict(index, line, parameters).reason
 }
 
+/// As [`reason`], with parameters written `target=@user/ana role=editor all=[a.b,c.d]`: as the command line has them.
+pub(crate) fn asked(index: &Index, line: &str, parameters: &str) -> Reason {
+    with_parameters(line, parameters, |request| decide::authorize(index, request, now())).unwrap().reason
+}
+
+/// Hands over a request with parameters as [`asked`] has them.
+pub(crate) fn with_parameters<T>(line: &str, parameters: &str, ask: impl FnOnce(&Request<'_>) -> T) -> T {
+    let pairs: Vec<(&str, &str)> = parameters.split_whitespace().filter_map(|word| word.split_once('=')).collect();
+    let lists: Vec<Vec<Value<'_>>> = pairs.iter().map(|(_, text)| items(text)).collect();
+    let values = pairs.iter().zip(&lists).map(|((name, text), items)| {
+        let value = match text.strip_prefix('@') {
+            _ if text.starts_with('[') => Value::List(items),
+            Some(name) => entity(name),
+            None => Value::String(text),
+        };
+        (*name, value)
+    });
+    request(line, &values.collect::<Vec<_>>(), ask)
+}
+
+fn items(text: &str) -> Vec<Value<'_>> {
+    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or_default();
+    inner.split(',').filter(|item| !item.is_empty()).map(Value::String).collect()
+}
+
 /// The value of an entity.
-#[expect(dead_code, reason = "the parameters come next")]
 pub(crate) fn entity(name: &str) -> Value<'_> {
     Value::Entity(Entity::parse(name).unwrap())
 }
@@ -88,7 +112,7 @@ pub(crate) fn at(second: i64) -> Timestamp {
 }
 
 /// The verdict at a second.
-pub(crate) fn asked(index: &Index, subject: &str, action: &str, resource: &str, second: i64) -> Verdict {
+pub(crate) fn asked_at(index: &Index, subject: &str, action: &str, resource: &str, second: i64) -> Verdict {
     let line = format!("{subject} {action} {resource}");
     request(&line, &[], |request| decide::authorize(index, request, at(second))).unwrap()
 }

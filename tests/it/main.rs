@@ -21,15 +21,21 @@ mod load_errors;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod parameter_cases;
+#[cfg(test)]
 mod pin_cases;
 #[cfg(test)]
 mod print;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod purview_cases;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod regressions;
+#[cfg(test)]
+mod result_cases;
 #[cfg(test)]
 mod studio_cases;
 #[cfg(test)]

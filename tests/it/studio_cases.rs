@@ -2,6 +2,7 @@
 //!
 //! `SIDEGATE_CASES=DIR cargo test studio_cases -- --nocapture` runs another directory of the same form.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -10,9 +11,11 @@ use sidegate::model::Decision;
 
 use crate::support::cases::{self, Case, CaseFile};
 use crate::support::daemon::{self, Door};
-use crate::support::translate::{self, Vocabulary};
+use crate::support::pack::Pack;
+use crate::support::translate;
+use crate::support::vocabulary::Vocabulary;
 
-/// What became of a case.
+/// What became of a case at one door.
 enum Outcome {
     Passed,
     Skipped,
@@ -25,65 +28,66 @@ fn studio_cases() {
     let directory = env::var_os("SIDEGATE_CASES").map_or_else(default, PathBuf::from);
     let files = cases::read_directory(&directory);
     assert!(!files.is_empty(), "no case file in {}", directory.display());
-    let mut doors = daemon::doors();
-    let failed: usize = files.iter().map(|file| run_file(file, &mut doors)).sum();
+    let failed: usize = files.iter().map(run_file).sum();
     assert_eq!(failed, 0, "cases failed: see above");
 }
 
-/// Runs one file, prints its line and returns how many cases failed.
-fn run_file(file: &CaseFile, doors: &mut [Box<dyn Door>]) -> usize {
+/// Runs one file through every door, prints a line for each and returns how many failures there are.
+fn run_file(file: &CaseFile) -> usize {
+    let run = |mut door: Box<dyn Door>| run_door(file, door.as_mut());
+    daemon::doors().into_iter().map(run).sum()
+}
+
+fn run_door(file: &CaseFile, door: &mut dyn Door) -> usize {
     let (mut passed, mut skipped, mut failures) = (0, 0, Vec::new());
+    let (entity_types, mut packs) = (file.entity_types(), BTreeMap::new());
     for case in file.cases() {
-        match run_case(file, &case, doors) {
+        let directory = daemon::packs().join(case.product);
+        let read = || directory.join("policy.yaml").is_file().then(|| Pack::read(&directory));
+        match run_case(&case, &entity_types, packs.entry(case.product).or_insert_with(read).as_ref(), door) {
             Outcome::Passed => passed += 1,
             Outcome::Skipped => skipped += 1,
             Outcome::Failed(why) => failures.push(format!("  {}: {why}", case.id)),
         }
     }
-    println!("{}: {passed} passed, {} failed, {skipped} skipped", file.name, failures.len());
+    println!("{}: {}: {passed} passed, {} failed, {skipped} skipped", file.name, door.name(), failures.len());
     for failure in &failures {
         println!("{failure}");
     }
     failures.len()
 }
 
-fn run_case(file: &CaseFile, case: &Case<'_>, doors: &mut [Box<dyn Door>]) -> Outcome {
-    let pack = daemon::packs().join(case.product);
+fn run_case(case: &Case<'_>, entity_types: &[&str], pack: Option<&Pack>, door: &mut dyn Door) -> Outcome {
     let is_built = case.request["query"].as_str() != Some("seats");
-    if !pack.join("policy.yaml").is_file() || !is_built {
-        return Outcome::Skipped;
-    }
-    let parameters = cases::declared_parameters(&cases::read_yaml(&pack.join("policy.yaml")));
-    let vocabulary = Vocabulary { entity_types: file.entity_types(), parameters };
-    let failures = doors.iter_mut().filter_map(|door| {
-        let why = ask(case, &pack, &vocabulary, door.as_mut()).err()?;
-        Some(format!("{}: {why}", door.name()))
-    });
-    match failures.collect::<Vec<_>>().join("; ") {
-        none if none.is_empty() => Outcome::Passed,
-        failures => Outcome::Failed(failures),
+    let Some(pack) = pack.filter(|_| is_built) else { return Outcome::Skipped };
+    match ask(case, pack, entity_types, door) {
+        Ok(()) => Outcome::Passed,
+        Err(why) => Outcome::Failed(why),
     }
 }
 
 /// Takes a case through one door.
-fn ask(case: &Case<'_>, pack: &Path, vocabulary: &Vocabulary<'_>, door: &mut dyn Door) -> Result<(), String> {
+fn ask(case: &Case<'_>, pack: &Pack, entity_types: &[&str], door: &mut dyn Door) -> Result<(), String> {
     let invalid = case.expect.as_str() == Some("invalid");
-    let mut loaded = door.load(pack, &translate::facts(&case.first));
+    let mut live = &case.first;
+    let mut loaded = door.load(&pack.directory, &translate::facts(&case.first, pack));
     if let Some((second, accepted)) = &case.second {
         loaded.map_err(|error| format!("the first snapshot was refused: {error}"))?;
-        loaded = door.reload(pack, &translate::facts(second));
+        loaded = door.reload(&pack.directory, &translate::facts(second, pack));
         if !invalid && loaded.is_ok() != *accepted {
             return Err(format!("the reload gave {loaded:?}, wanted accepted: {accepted}"));
         }
         if !invalid && !*accepted {
             loaded = Ok(());
+        } else {
+            live = second;
         }
     }
     match (loaded, invalid) {
         (Ok(()), true) => Err("was accepted, wanted invalid".to_owned()),
         (Err(error), true) => names_all(&error, &case.error_names),
         (Err(error), false) => Err(format!("was refused: {error}")),
-        (Ok(()), false) => answer(case, vocabulary, door),
+        (Ok(()), false) => answer(case, &Vocabulary { entity_types, pack, facts: live }, door),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Steps → instructions: every operand resolved to a slot, every comparison checked against the schema.
 
 use crate::compile::layout::{InstructionRecord, OperandKind, OperandRecord, Operation, SUBJECT_TYPES, ValueKind};
-use crate::compile::schema::{AttributeInfo, Kind, PermissionInfo, Schema, TypeSort};
+use crate::compile::schema::{AttributeInfo, Kind, ParameterType, PermissionInfo, Schema, TypeSort};
 use crate::compile::values::{Reading, describe, value};
 use crate::model::{Literal, Position, Spanned};
 
@@ -256,8 +256,12 @@ fn path<'p>(
         ["request", "time"] => return Ok((slot(OperandKind::RequestTime, 0, 0), Kind::Timestamp)),
         ["request", "by_credential"] => return Ok((slot(OperandKind::ByCredential, 0, 0), Kind::Bool)),
         ["param", name] => {
-            return parameter(name, info)
-                .ok_or_else(|| mistake(format!("action `{}` has no parameter `{name}`", info.action.name.value)));
+            return match parameter(name, info) {
+                Some((record, ParameterType::Entity(target))) => Ok((record, Kind::Reference(target))),
+                Some(_) => Err(mistake(format!("parameter `{name}` names no entity: a condition cannot read it"))
+                    .help("`assigns` limits the roles that a rule lets its holder assign")),
+                None => Err(mistake(format!("action `{}` has no parameter `{name}`", info.action.name.value))),
+            };
         }
         _ => {}
     }
@@ -308,10 +312,10 @@ fn asker_attribute(name: &str, sort: TypeSort, schema: &Schema<'_>) -> Option<u3
     found.all(|other| kind(other) == kind(first)).then_some(first)
 }
 
-fn parameter<'p>(name: &str, info: &PermissionInfo<'p>) -> Option<(OperandRecord, Kind<'p>)> {
+fn parameter(name: &str, info: &PermissionInfo<'_>) -> Option<(OperandRecord, ParameterType)> {
     let mut declared = info.action.parameters.iter().zip(&info.parameters).zip(0..);
     let ((_, target), number) = declared.find(|((parameter, _), _)| parameter.name.value == name)?;
-    Some((slot(OperandKind::Parameter, 0, number), Kind::Reference(*target)))
+    Some((slot(OperandKind::Parameter, 0, number), *target))
 }
 
 fn unknown_attribute(names: &[&str], operand: &Operand, info: &PermissionInfo<'_>, schema: &Schema<'_>) -> Mistake {

@@ -1,7 +1,7 @@
 //! Customised holders: the list of permissions that a binding narrows its role to.
 
 use crate::compile::findings::Findings;
-use crate::compile::layout::{NONE, role_flags};
+use crate::compile::layout::{ANY_TYPE, NONE, role_flags};
 use crate::compile::roles::RoleInfo;
 use crate::compile::schema::Schema;
 use crate::compile::sets::PermissionSets;
@@ -12,6 +12,7 @@ use crate::model::{Binding, Customised, Spanned};
 pub(super) fn of_binding(
     binding: &Binding,
     role: Option<&RoleInfo<'_>>,
+    scope: Option<u16>,
     schema: &Schema<'_>,
     sets: &mut PermissionSets,
     findings: &mut Findings,
@@ -25,7 +26,7 @@ pub(super) fn of_binding(
             "declare the role `customisable: true`, or remove `customised`",
         );
     }
-    let Some((source, within)) = cut_from(customised, role, &whose, binding, findings) else { return NONE };
+    let Some((source, within)) = cut_from(customised, role, scope, &whose, binding, findings) else { return NONE };
     let list: Vec<u32> =
         customised.permissions.iter().filter_map(|name| permission(name, &whose, schema, findings)).collect();
     for (number, name) in list.iter().zip(&customised.permissions) {
@@ -40,13 +41,16 @@ pub(super) fn of_binding(
 fn cut_from(
     customised: &Customised,
     role: &RoleInfo<'_>,
+    scope: Option<u16>,
     whose: &str,
     binding: &Binding,
     findings: &mut Findings,
 ) -> Option<(String, Vec<u32>)> {
     match (&customised.version, role.versions.as_slice()) {
         (None, []) => {
-            Some((format!("role `{}`", role.name), role.rules.iter().map(|rule| rule.permission.get()).collect()))
+            let counts = |at: u16| at == ANY_TYPE || Some(at) == scope;
+            let here = role.rules.iter().filter(|rule| counts(rule.held_at.get()));
+            Some((format!("role `{}`", role.name), here.map(|rule| rule.permission.get()).collect()))
         }
         (Some(version), []) => {
             let message =

@@ -21,6 +21,14 @@ pub struct RoleRecord {
     pub level: u8,
     /// [`role_flags`].
     pub flags: U16,
+    /// First type of scope on which it is held.
+    pub scopes: U32,
+    /// Behind the last of them.
+    pub scopes_end: U32,
+    /// First sort of subjects that may hold it; none for every subject.
+    pub holders: U32,
+    /// Behind the last of them.
+    pub holders_end: U32,
 }
 
 /// Flags of a role.
@@ -29,6 +37,34 @@ pub mod role_flags {
     pub const SUPERUSER: u16 = 1;
     /// A binding to it may carry a list of its own.
     pub const CUSTOMISABLE: u16 = 2;
+    /// Groups alone carry it.
+    pub const GROUPS_ALONE: u16 = 4;
+}
+
+/// Subjects that may hold a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct HolderRecord {
+    /// Their type.
+    pub kind: U16,
+    /// Nothing.
+    pub reserved: U16,
+    /// First of the attributes that they must have, all of them.
+    pub demands: U32,
+    /// Behind the last of them.
+    pub demands_end: U32,
+}
+
+/// An attribute that the holder of a role must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct HolderValueRecord {
+    /// The attribute.
+    pub attribute: U32,
+    /// First literal of which it must be one.
+    pub values: U32,
+    /// Behind the last of them.
+    pub values_end: U32,
 }
 
 /// Where a role's levels come from.
@@ -53,10 +89,66 @@ pub struct RuleRecord {
     pub limits: U32,
     /// Behind the last limit.
     pub limits_end: U32,
+    /// What the parameters may name, or [`super::NONE`] for everything.
+    pub purview: U32,
     /// The type of scope on which the role must be held, or [`super::ANY_TYPE`].
     pub held_at: U16,
     /// Nothing.
     pub reserved: U16,
+}
+
+/// Roles of which a subject holds at most one on a scope.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct ExclusiveRecord {
+    /// Its name.
+    pub name: U32,
+    /// First role.
+    pub roles: U32,
+    /// Behind the last role.
+    pub roles_end: U32,
+    /// First type of scope on which it counts.
+    pub scopes: U32,
+    /// Behind the last of them.
+    pub scopes_end: U32,
+}
+
+/// What the parameters of a rule's action may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct PurviewRecord {
+    /// First role that may be assigned.
+    pub assigns: U32,
+    /// Behind the last of them.
+    pub assigns_end: U32,
+    /// First role that the target may hold.
+    pub holds: U32,
+    /// Behind the last of them.
+    pub holds_end: U32,
+    /// Which parameter is the target, from 0, or [`super::NONE`] where nothing is asked of one.
+    pub target: U32,
+    /// The parameters that must lie at or below the scope on which the role is held: bit 0 is the first one.
+    pub within: u8,
+    /// [`purview_flags`].
+    pub flags: u8,
+    /// Nothing.
+    pub reserved: U16,
+}
+
+/// Flags of a purview.
+pub mod purview_flags {
+    /// The roles that may be assigned are limited at all.
+    pub const ASSIGNS: u8 = 1;
+    /// Every role may be assigned.
+    pub const ASSIGNS_ALL: u8 = 2;
+    /// The target may hold every role.
+    pub const HOLDS_ALL: u8 = 4;
+    /// What the target holds on the resource counts.
+    pub const HERE: u8 = 8;
+    /// What the target holds on the resource's ancestors counts.
+    pub const ABOVE: u8 = 16;
+    /// What the target holds on the resource's descendants counts.
+    pub const BELOW: u8 = 32;
 }
 
 /// A ceiling or a gate.

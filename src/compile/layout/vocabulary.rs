@@ -17,6 +17,10 @@ pub enum NameKind {
     Parameter,
     /// A governor's path; no owner.
     Governor,
+    /// A role, owned by the scope that defines it, or [`super::NONE`] for a built-in one.
+    Role,
+    /// The name of a role that some scope defines; no owner. Its value is one of those roles.
+    RoleSomewhere,
 }
 
 /// One name.
@@ -139,6 +143,8 @@ pub struct PermissionRecord {
     pub reserved: U16,
     /// The governor, or the attribute that names it.
     pub governor: U32,
+    /// The change of facts that it stands for, or [`super::NONE`].
+    pub change: U32,
     /// First of the forbids that bind everybody everywhere.
     pub forbids: U32,
     /// Behind the last of them.
@@ -161,22 +167,94 @@ pub mod governor_source {
     pub const ATTRIBUTE: u8 = 2;
 }
 
-/// A parameter of an action: a reference to an entity.
+/// A parameter of an action.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct ParameterRecord {
     /// Its name.
     pub name: U32,
-    /// The type that it refers to, [`super::SUBJECT_TYPES`] for any subject.
+    /// The type that it refers to, [`super::SUBJECT_TYPES`] for any subject; nothing where it names no entity.
     pub reference: U16,
+    /// [`ParameterKind`].
+    pub kind: u8,
     /// [`parameter_flags`].
-    pub flags: U16,
+    pub flags: u8,
+}
+
+/// What a parameter names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ParameterKind {
+    /// An entity.
+    Entity,
+    /// A role.
+    Role,
+    /// Several roles.
+    Roles,
+    /// A permission.
+    Permission,
+    /// Several permissions.
+    Permissions,
+}
+
+impl ParameterKind {
+    /// The kind of a byte.
+    pub fn from_code(code: u8) -> Option<Self> {
+        [Self::Entity, Self::Role, Self::Roles, Self::Permission, Self::Permissions]
+            .into_iter()
+            .find(|kind| *kind as u8 == code)
+    }
 }
 
 /// Flags of a parameter.
 pub mod parameter_flags {
     /// The request may leave it out.
-    pub const OPTIONAL: u16 = 1;
+    pub const OPTIONAL: u8 = 1;
+}
+
+/// A change of who holds what.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct ChangeRecord {
+    /// [`ChangeKind`].
+    pub kind: u8,
+    /// [`change_flags`].
+    pub flags: u8,
+    /// Nothing.
+    pub reserved: U16,
+    /// Which parameter names the target, from 0.
+    pub target: U32,
+    /// Which parameter names the role, or [`super::NONE`].
+    pub role: U32,
+    /// Which parameter lists the permissions, or [`super::NONE`].
+    pub permissions: U32,
+}
+
+/// Which change: [`crate::model::Change`] as a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ChangeKind {
+    /// The target gets the role.
+    Grant,
+    /// The target loses the role, or every role.
+    Revoke,
+    /// The role takes the place of everything that the target holds.
+    Replace,
+    /// The target's one role is narrowed to a list of its permissions.
+    Customise,
+}
+
+impl ChangeKind {
+    /// The kind of a byte.
+    pub fn from_code(code: u8) -> Option<Self> {
+        [Self::Grant, Self::Revoke, Self::Replace, Self::Customise].into_iter().find(|kind| *kind as u8 == code)
+    }
+}
+
+/// Flags of a change.
+pub mod change_flags {
+    /// The facts after it must satisfy what loading demands of them.
+    pub const VALID: u8 = 1;
 }
 
 /// A second decision.

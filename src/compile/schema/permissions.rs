@@ -7,7 +7,8 @@ use crate::compile::layout::{MAX_PARAMETERS, SUBJECT_TYPES};
 use crate::model::{Action, AlsoTarget, Policy, Spanned, ValueType};
 
 use super::attributes::reference;
-use super::{PermissionInfo, Schema, TypeSort};
+use super::changes;
+use super::{ParameterType, PermissionInfo, Schema, TypeSort};
 
 /// Numbers every action of every type.
 pub(super) fn resolve<'p>(policy: &'p Policy, schema: &mut Schema<'p>, findings: &mut Findings) {
@@ -37,6 +38,7 @@ pub(super) fn resolve<'p>(policy: &'p Policy, schema: &mut Schema<'p>, findings:
     schema.permissions = list;
     unused_operations(policy, schema, findings);
     second_decisions(schema, findings);
+    changes::resolve(schema, findings);
 }
 
 /// Numbers the operations and says which one each action name belongs to.
@@ -93,6 +95,7 @@ fn one<'p>(
         level: 0,
         level_governor: super::GovernorSource::Nothing,
         also: None,
+        change: None,
     }
 }
 
@@ -100,7 +103,7 @@ fn is_governor(schema: &Schema<'_>, number: u16) -> bool {
     matches!(schema.sort(number), Some(TypeSort::Resource | TypeSort::Virtual))
 }
 
-fn parameters(action: &Action, schema: &Schema<'_>, findings: &mut Findings) -> Vec<u16> {
+fn parameters(action: &Action, schema: &Schema<'_>, findings: &mut Findings) -> Vec<ParameterType> {
     if action.parameters.len() > MAX_PARAMETERS {
         findings
             .error(action.name.at, format!("action `{}` has more than {MAX_PARAMETERS} parameters", action.name.value));
@@ -110,16 +113,29 @@ fn parameters(action: &Action, schema: &Schema<'_>, findings: &mut Findings) -> 
         if action.parameters.iter().filter(|other| other.name.value == parameter.name.value).count() > 1 {
             findings.error(parameter.name.at, format!("parameter `{}` is declared twice", parameter.name.value));
         }
-        match &parameter.value_type {
-            ValueType::Reference(target) => types.push(reference(target, schema, findings).unwrap_or(SUBJECT_TYPES)),
-            _ => findings.error_with_help(
+        match parameter_type(&parameter.value_type, schema, findings) {
+            Some(parameter_type) => types.push(parameter_type),
+            None => findings.error_with_help(
                 parameter.name.at,
-                format!("parameter `{}` is not a reference", parameter.name.value),
-                "a parameter names an entity: `type: ref(<type>)`; plain values belong to the context",
+                format!("parameter `{}` names no entity, role or permission", parameter.name.value),
+                "its type is `ref(<type>)`, `role`, `list(role)`, `permission` or `list(permission)`; plain values belong to the context",
             ),
         }
     }
     types
+}
+
+fn parameter_type(declared: &ValueType, schema: &Schema<'_>, findings: &mut Findings) -> Option<ParameterType> {
+    match declared {
+        ValueType::Reference(target) => {
+            Some(ParameterType::Entity(reference(target, schema, findings).unwrap_or(SUBJECT_TYPES)))
+        }
+        ValueType::Role => Some(ParameterType::Role),
+        ValueType::Permission => Some(ParameterType::Permission),
+        ValueType::List(item) if **item == ValueType::Role => Some(ParameterType::Roles),
+        ValueType::List(item) if **item == ValueType::Permission => Some(ParameterType::Permissions),
+        _ => None,
+    }
 }
 
 /// An operation's action that no type has is most likely a typing mistake.
@@ -161,7 +177,10 @@ fn second_decision(
         );
         return None;
     };
-    let entity = *info.parameters.get(usize::try_from(position).unwrap_or(0))?;
+    let ParameterType::Entity(entity) = *info.parameters.get(usize::try_from(position).unwrap_or(0))? else {
+        findings.error(parameter.at, format!("parameter `{}` names no entity to act on", parameter.value));
+        return None;
+    };
     let object = if under { info.owner } else { entity };
     if under && !schema.type_info(info.owner).is_some_and(|own| own.parents.contains(&entity)) {
         let message =

@@ -1,6 +1,5 @@
 //! Reads case files: fixtures, patches, requests and what is expected. Decides nothing and knows no product.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -132,21 +131,6 @@ fn merge_patch(target: &mut Value, patch: &Value) {
             }
         }
     }
-}
-
-/// The parameters that actions declare, as a pack's policy writes them: `type.action` to names.
-pub(crate) fn declared_parameters(policy: &Value) -> BTreeMap<(String, String), Vec<String>> {
-    let mut parameters = BTreeMap::new();
-    for (kind, body) in policy["types"].as_object().into_iter().flatten() {
-        let shape = body["shape"].as_str().map_or(&Value::Null, |shape| &policy["shapes"][shape]);
-        for actions in [&shape["actions"], &body["actions"]] {
-            for (action, details) in actions.as_object().into_iter().flatten() {
-                let names = details["parameters"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
-                parameters.insert((kind.clone(), action.clone()), names.collect());
-            }
-        }
-    }
-    parameters
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sidegate::decide::{self, ListError, Listing, Page, PageBounds};
-use sidegate::document::{self, Built, Source};
+use sidegate::document::{self, Source};
+use sidegate::index::Index;
 use sidegate::model::{Decision, EntityName, Timestamp};
 
 use super::question::Question;
@@ -62,12 +63,20 @@ fn now() -> Timestamp {
 /// The engine, called directly. Facts go in as YAML; JSON Lines must build the very same index.
 #[derive(Default)]
 pub(crate) struct Engine {
-    live: Option<Built>,
+    live: Option<Index>,
+    /// Whether it answers from the index's bytes, opened once more, as a daemon does that loads a compiled file.
+    from_bytes: bool,
+}
+
+impl Engine {
+    fn live(&self) -> Result<&Index, String> {
+        self.live.as_ref().ok_or_else(|| "no snapshot".to_owned())
+    }
 }
 
 impl Door for Engine {
     fn name(&self) -> &'static str {
-        "engine"
+        if self.from_bytes { "compiled bytes" } else { "engine" }
     }
 
     fn load(&mut self, pack: &Path, facts: &FactsText) -> Result<(), String> {
@@ -75,7 +84,7 @@ impl Door for Engine {
         let lines = document::build(vec![source("facts.jsonl", &facts.json_lines), policy(pack)]);
         match (yaml, lines) {
             (Ok(yaml), Ok(lines)) if yaml.index.digest() == lines.index.digest() => {
-                self.live = Some(yaml);
+                self.live = Some(if self.from_bytes { reopened(&yaml.index)? } else { yaml.index });
                 Ok(())
             }
             (Ok(_), Ok(_)) => Err("YAML and JSON Lines of the same facts build different snapshots".to_owned()),
@@ -90,30 +99,34 @@ impl Door for Engine {
     }
 
     fn authorize(&mut self, question: &Question) -> Result<Decision, String> {
-        let built = self.live.as_ref().ok_or("no snapshot")?;
-        let verdict = question.with(|request| decide::authorize(&built.index, request, now()));
+        let index = self.live()?;
+        let verdict = question.with(|request| decide::authorize(index, request, now()));
         verdict.map(|verdict| verdict.decision).map_err(|malformed| malformed.to_string())
     }
 
     fn list_actions(&mut self, question: &Question) -> Result<Vec<String>, String> {
-        let built = self.live.as_ref().ok_or("no snapshot")?;
-        let verdicts = question.with(|request| decide::list_actions(&built.index, request, now()));
+        let index = self.live()?;
+        let verdicts = question.with(|request| decide::list_actions(index, request, now()));
         let verdicts = verdicts.map_err(|malformed| malformed.to_string())?;
         Ok(verdicts.into_iter().filter(|one| one.verdict.is_allow()).map(|one| one.action).collect())
     }
 
     fn list_resources(&mut self, question: &Question) -> Result<Vec<String>, String> {
-        let built = self.live.as_ref().ok_or("no snapshot")?;
-        let page = question.with(|request| Listing::of_resources(&built.index, request, None, now())?.page(0, WHOLE));
+        let index = self.live()?;
+        let page = question.with(|request| Listing::of_resources(index, request, None, now())?.page(0, WHOLE));
         whole(page)
     }
 
     fn list_subjects(&mut self, question: &Question) -> Result<Vec<String>, String> {
-        let built = self.live.as_ref().ok_or("no snapshot")?;
+        let index = self.live()?;
         let everybody = Question { subject: EntityName { kind: String::new(), id: String::new() }, ..question.clone() };
-        let page = everybody.with(|request| Listing::of_subjects(&built.index, request, now())?.page(0, WHOLE));
+        let page = everybody.with(|request| Listing::of_subjects(index, request, now())?.page(0, WHOLE));
         whole(page)
     }
+}
+
+fn reopened(index: &Index) -> Result<Index, String> {
+    Index::open(index.bytes().to_vec()).map_err(|error| error.to_string())
 }
 
 /// Everything on one page.
@@ -146,5 +159,6 @@ pub(crate) fn packs() -> PathBuf {
 
 /// The doors that every case goes through.
 pub(crate) fn doors() -> Vec<Box<dyn Door>> {
-    vec![Box::new(Engine::default()), Box::new(Socket::default())]
+    let from_bytes = Engine { live: None, from_bytes: true };
+    vec![Box::new(Engine::default()), Box::new(from_bytes), Box::new(Socket::default())]
 }

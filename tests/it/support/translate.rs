@@ -1,11 +1,8 @@
-//! Turns a case's facts and request into Sidegate's own, by renaming and restructuring only.
-
-use std::collections::BTreeMap;
+//! Turns a case's facts into Sidegate's own, by renaming and restructuring only.
 
 use serde_json::{Map, Value, json};
-use sidegate::model::EntityName;
 
-use super::question::{Props, Question, Val};
+use super::pack::{Pack, Versioned};
 
 /// The facts of a fixture, in the forms that a source may have.
 pub(crate) struct FactsText {
@@ -14,73 +11,177 @@ pub(crate) struct FactsText {
 }
 
 /// Renames a fixture's facts. A key that has no counterpart is kept as it is, so that loading it fails and names it.
-pub(crate) fn facts(fixture: &Value) -> FactsText {
-    let (mut sections, mut lines) = (Map::from_iter([("sidegate".to_owned(), json!(1))]), Vec::new());
+pub(crate) fn facts(fixture: &Value, pack: &Pack) -> FactsText {
+    let mut written = Written::default();
+    let versioned = pack.versioned().filter(|_| fixture.get("roles").is_some());
     for (key, body) in object(fixture) {
-        match key.as_str() {
-            "principals" => {
-                let (subjects, bindings) = principals(body);
-                lines.extend(subjects.iter().map(|(id, body)| line("subject", "id", id, body)));
-                lines.extend(bindings.iter().map(|binding| with_kind("binding", binding)));
-                sections.insert("subjects".into(), subjects.into());
-                sections.insert("bindings".into(), bindings.into());
+        match (key.as_str(), &versioned) {
+            ("principals", versioned) => {
+                let (subjects, bindings) = principals(body, &|role| role_name(role, fixture, versioned.as_ref()));
+                written.entities("subjects", "subject", subjects);
+                written.bindings(bindings);
             }
-            "resources" => {
-                let resources: Map<_, _> =
-                    object(body).map(|(id, body)| (id.clone(), rename(body, RESOURCE))).collect();
-                lines.extend(resources.iter().map(|(id, body)| line("resource", "id", id, body)));
-                sections.insert("resources".into(), resources.into());
+            ("resources", _) => written.entities("resources", "resource", resources(body)),
+            ("api_keys", _) => written.entities("credentials", "credential", credentials(body)),
+            ("custom_roles", _) => {
+                let scopes = object(body).map(|(scope, roles)| (scope.clone(), defined_roles(roles)));
+                written.roles(scopes.collect(), |rules| json!({"rules": rules}));
             }
-            "custom_roles" => {
-                let scopes: Map<_, _> =
-                    object(body).map(|(scope, roles)| (scope.clone(), defined_roles(roles))).collect();
-                for (scope, roles) in &scopes {
-                    let role = |(name, rules): (&String, &Value)| json!({"kind": "role", "at": scope, "name": name, "rules": rules});
-                    lines.extend(object(roles).map(role));
-                }
-                sections.insert("defined_roles".into(), scopes.into());
+            ("roles", Some(versioned)) => {
+                let scopes = object(&fixture["resources"]).map(|(scope, _)| scope);
+                let scopes = scopes.filter(|scope| kind_of(scope) == versioned.defined_at);
+                written.roles(scopes.map(|scope| (scope.clone(), versions(body, versioned))).collect(), Value::clone);
             }
-            _ => {
-                lines.push(json!({"kind": key, "body": body}));
-                sections.insert(key.clone(), body.clone());
-            }
+            _ => written.unknown(key, body),
         }
     }
-    FactsText {
-        yaml: Value::Object(sections).to_string(),
-        json_lines: lines.iter().fold(String::new(), |text, line| format!("{text}{line}\n")),
+    written.into_text()
+}
+
+/// A role's name as a policy's own: one that the fixture defines is a role of the template.
+pub(crate) fn role_name(role: &Value, fixture: &Value, versioned: Option<&Versioned<'_>>) -> Value {
+    match (role.as_str(), versioned) {
+        (Some(name), Some(template)) if fixture["roles"].get(name).is_some() => {
+            json!(format!("{}/{name}", template.name))
+        }
+        _ => role.clone(),
     }
 }
 
-const RESOURCE: &[(&str, &str)] = &[("attrs", "attributes")];
+/// A permission as `type.action`: one that is written without a type is of this type.
+pub(crate) fn permission(written: &Value, kind: &str) -> Value {
+    match written.as_str() {
+        Some(action) if !action.contains('.') => json!(format!("{kind}.{action}")),
+        _ => written.clone(),
+    }
+}
 
-fn principals(body: &Value) -> (Map<String, Value>, Vec<Value>) {
+/// Both forms, section by section and line by line.
+#[derive(Default)]
+struct Written {
+    sections: Map<String, Value>,
+    lines: Vec<Value>,
+}
+
+impl Written {
+    fn entities(&mut self, section: &str, kind: &str, entities: Map<String, Value>) {
+        self.lines.extend(entities.iter().map(|(id, body)| line(kind, &[("id", json!(id))], body)));
+        self.sections.insert(section.to_owned(), entities.into());
+    }
+
+    fn bindings(&mut self, bindings: Vec<Value>) {
+        self.lines.extend(bindings.iter().map(|binding| line("binding", &[], binding)));
+        self.sections.insert("bindings".to_owned(), bindings.into());
+    }
+
+    fn roles(&mut self, scopes: Map<String, Value>, body: impl Fn(&Value) -> Value) {
+        for (scope, roles) in &scopes {
+            let names = |name: &String| [("at", json!(scope)), ("name", json!(name))];
+            self.lines.extend(object(roles).map(|(name, role)| line("role", &names(name), &body(role))));
+        }
+        self.sections.insert("defined_roles".to_owned(), scopes.into());
+    }
+
+    fn unknown(&mut self, key: &str, body: &Value) {
+        self.lines.push(json!({"kind": key, "body": body}));
+        self.sections.insert(key.to_owned(), body.clone());
+    }
+
+    fn into_text(mut self) -> FactsText {
+        self.sections.insert("sidegate".to_owned(), json!(1));
+        FactsText {
+            yaml: Value::Object(self.sections).to_string(),
+            json_lines: self.lines.iter().fold(String::new(), |text, line| format!("{text}{line}\n")),
+        }
+    }
+}
+
+/// What is known of an entity, by its names here and there.
+const ENTITY: &[(&str, &str)] = &[("attrs", "attributes")];
+
+fn resources(body: &Value) -> Map<String, Value> {
+    object(body).map(|(id, body)| (id.clone(), rename(body, ENTITY))).collect()
+}
+
+fn credentials(body: &Value) -> Map<String, Value> {
+    let names = [("generated_by", "owner"), ("scope", "scopes"), ("attrs", "attributes")];
+    object(body).map(|(id, body)| (id.clone(), rename(body, &names))).collect()
+}
+
+/// The keys of a principal that say what hangs on its bindings, by scope.
+const HELD: [&str; 4] = ["roles", "grants", "levels", "customised"];
+
+fn principals(body: &Value, role_name: &dyn Fn(&Value) -> Value) -> (Map<String, Value>, Vec<Value>) {
     let (mut subjects, mut bindings) = (Map::new(), Vec::new());
     for (id, body) in object(body) {
-        for (scope, held) in object(&body["roles"]) {
-            let roles = match held {
-                Value::Array(roles) => roles.as_slice(),
-                Value::Null => &[],
-                Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => std::slice::from_ref(held),
-            };
-            bindings.extend(roles.iter().map(|role| binding(id, role, scope, &body["levels"][scope])));
-        }
-        let mut subject = rename(body, RESOURCE);
+        bindings.extend(held(id, body, role_name));
+        let mut subject = rename(body, ENTITY);
         if let Some(subject) = subject.as_object_mut() {
-            subject.remove("roles");
-            subject.remove("levels");
+            subject.retain(|key, _| !HELD.contains(&key.as_str()));
+            if let Some(kind) = subject.remove("type") {
+                let attributes = subject.entry("attributes").or_insert_with(|| json!({}));
+                attributes["kind"] = kind;
+            }
         }
         subjects.insert(id.clone(), subject);
     }
     (subjects, bindings)
 }
 
-fn binding(subject: &str, role: &Value, scope: &str, levels: &Value) -> Value {
-    let mut binding = json!({"subject": subject, "role": role, "at": scope});
-    if !levels.is_null() {
-        binding["levels"] = levels.clone();
+/// One binding for each role; what is customised where there is no role is a binding without one.
+fn held(id: &str, body: &Value, role_name: &dyn Fn(&Value) -> Value) -> Vec<Value> {
+    let mut bindings = Vec::new();
+    for (scope, held) in object(&body["roles"]).chain(object(&body["grants"])) {
+        let roles = if let Value::Array(roles) = held { roles.as_slice() } else { std::slice::from_ref(held) };
+        let roles = roles.iter().filter(|role| !role.is_null());
+        bindings.extend(roles.map(|role| (scope, json!({"subject": id, "role": role_name(role), "at": scope}))));
     }
-    binding
+    for (scope, customised) in object(&body["customised"]) {
+        if bindings.iter().all(|(at, _)| *at != scope) {
+            bindings.push((scope, json!({"subject": id, "at": scope})));
+        }
+        let here = bindings.iter_mut().filter(|(at, _)| *at == scope);
+        here.for_each(|(_, binding)| binding["customised"] = own_list(customised, kind_of(scope)));
+    }
+    for (scope, levels) in object(&body["levels"]) {
+        let here = bindings.iter_mut().filter(|(at, _)| *at == scope);
+        here.for_each(|(_, binding)| binding["levels"] = levels.clone());
+    }
+    bindings.into_iter().map(|(_, binding)| binding).collect()
+}
+
+fn own_list(customised: &Value, kind: &str) -> Value {
+    let mut list = rename(customised, &[("base_version", "version")]);
+    for written in list.get_mut("permissions").and_then(Value::as_array_mut).into_iter().flatten() {
+        *written = permission(written, kind);
+    }
+    list
+}
+
+/// Roles with their versions: each a list of permissions, by type.
+fn versions(roles: &Value, template: &Versioned<'_>) -> Value {
+    let role = |body: &Value| {
+        let mut role = body.clone();
+        for rules in role.get_mut("versions").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+            *rules = by_type(rules, template.at);
+        }
+        role
+    };
+    object(roles).map(|(name, body)| (format!("{}/{name}", template.name), role(body))).collect()
+}
+
+fn by_type(permissions: &Value, kind: &str) -> Value {
+    let Value::Array(permissions) = permissions else { return permissions.clone() };
+    let mut rules = json!({});
+    for written in permissions {
+        let qualified = permission(written, kind);
+        let (kind, action) = qualified.as_str().and_then(|text| text.split_once('.')).expect("a permission is a text");
+        if rules[kind].is_null() {
+            rules[kind] = json!({"actions": []});
+        }
+        rules[kind]["actions"].as_array_mut().expect("a list").push(json!(action));
+    }
+    rules
 }
 
 /// Role names to types to what is switched on.
@@ -118,76 +219,54 @@ fn rename(value: &Value, names: &[(&str, &str)]) -> Value {
     map.iter().map(|(key, value)| (new_name(key), value.clone())).collect()
 }
 
-fn line(kind: &str, key: &str, id: &str, body: &Value) -> Value {
-    let mut line = with_kind(kind, body);
-    line[key] = json!(id);
-    line
-}
-
-fn with_kind(kind: &str, body: &Value) -> Value {
+fn line(kind: &str, keys: &[(&str, Value)], body: &Value) -> Value {
     let mut line = body.as_object().cloned().unwrap_or_default();
     line.insert("kind".to_owned(), json!(kind));
+    line.extend(keys.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
     Value::Object(line)
+}
+
+fn kind_of(entity: &str) -> &str {
+    entity.split_once('/').map_or("", |(kind, _)| kind)
 }
 
 fn object(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }
 
-/// Who is asked about where a query lists everybody.
-const NOBODY: &str = "nobody/any";
-
-/// How a file's requests are read.
-pub(crate) struct Vocabulary<'a> {
-    /// Types whose `type/id` strings are entities.
-    pub(crate) entity_types: Vec<&'a str>,
-    /// The parameters that each (type, action) declares.
-    pub(crate) parameters: BTreeMap<(String, String), Vec<String>>,
-}
-
-impl Vocabulary<'_> {
-    /// Restructures a check or a query. `list-actions` has no action: all parameters of the type are its own;
-    /// `list-resources` names the type only, `who-can` no principal: what is missing is asked of nobody.
-    pub(crate) fn question(&self, request: &Value) -> Question {
-        let resource = &request["resource"];
-        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("not a string: {value}")).to_owned();
-        let kind = request.get("type").map_or_else(|| text(&resource["type"]), text);
-        let action = request["action"].as_str();
-        let principal = request.get("principal").map_or_else(|| NOBODY.to_owned(), text);
-        let declared = |name: &str| {
-            let actions = self.parameters.iter().filter(|((on, _), _)| *on == kind);
-            let mut actions = actions.filter(|((_, name), _)| action.is_none_or(|action| action == name));
-            actions.any(|(_, names)| names.iter().any(|parameter| parameter == name))
-        };
-        let (action_properties, context) =
-            self.properties(&request["context"]).into_iter().partition(|(name, _)| declared(name));
-        Question {
-            subject: EntityName::parse(&principal).expect("a principal is written type/id"),
-            subject_properties: Props::new(),
-            action: action.unwrap_or("any").to_owned(),
-            action_properties,
-            resource: EntityName { id: resource.get("id").map_or_else(|| "any".to_owned(), text), kind },
-            parent: resource["parent"].as_str().and_then(EntityName::parse),
-            resource_properties: self.properties(&resource["attributes"]),
-            context,
-        }
-    }
-
-    fn properties(&self, values: &Value) -> Props {
-        object(values).map(|(name, value)| (name.clone(), self.value(value))).collect()
-    }
-
-    fn value(&self, value: &Value) -> Val {
-        match value {
-            Value::Null => Val::Null,
-            Value::Bool(value) => Val::Bool(*value),
-            Value::Number(number) => Val::Int(number.as_i64().unwrap_or_else(|| panic!("not an int: {number}"))),
-            Value::String(text) => match EntityName::parse(text) {
-                Some(name) if self.entity_types.contains(&name.kind.as_str()) => Val::Entity(name),
-                _ => Val::Str(text.clone()),
-            },
-            Value::Array(items) => Val::List(items.iter().map(|item| self.value(item)).collect()),
-            Value::Object(_) => panic!("a property cannot be a mapping: {value}"),
-        }
-    }
+#[test]
+fn what_hangs_on_a_principal_becomes_bindings() {
+    let policy = json!({"role_templates": {"built": {"defined_at": "root", "at": "account", "versioned": true}}});
+    let fixture = json!({
+        "roles": {"maker": {"current": 2, "versions": {"2": ["flow.read", "invite"]}}},
+        "resources": {"root/r": {}, "account/a": {"parent": "root/r"}},
+        "api_keys": {"key/k": {"generated_by": "user/u", "scope": "x"}},
+        "principals": {"user/u": {
+            "type": "person",
+            "roles": {"account/a": ["maker", "other"]},
+            "grants": {"flow/f": "editor"},
+            "customised": {"account/a": {"base_version": 2, "permissions": ["flow.read", "invite"]}, "account/b": {"permissions": []}},
+        }},
+    });
+    let text = facts(&fixture, &Pack::of(policy));
+    let yaml: Value = serde_json::from_str(&text.yaml).unwrap();
+    let list = json!({"version": 2, "permissions": ["flow.read", "account.invite"]});
+    let wanted = json!({
+        "sidegate": 1,
+        "subjects": {"user/u": {"attributes": {"kind": "person"}}},
+        "resources": {"root/r": {}, "account/a": {"parent": "root/r"}},
+        "credentials": {"key/k": {"owner": "user/u", "scopes": "x"}},
+        "defined_roles": {"root/r": {"built/maker": {
+            "current": 2,
+            "versions": {"2": {"flow": {"actions": ["read"]}, "account": {"actions": ["invite"]}}},
+        }}},
+        "bindings": [
+            {"subject": "user/u", "role": "built/maker", "at": "account/a", "customised": list},
+            {"subject": "user/u", "role": "other", "at": "account/a", "customised": list},
+            {"subject": "user/u", "role": "editor", "at": "flow/f"},
+            {"subject": "user/u", "at": "account/b", "customised": {"permissions": []}},
+        ],
+    });
+    assert_eq!(yaml, wanted);
+    assert_eq!(text.json_lines.lines().count(), 9);
 }
