@@ -7,7 +7,11 @@ use std::{collections::BTreeMap, fmt, fs, net::SocketAddr, path::Path, path::Pat
 
 use toml::de::{DeTable, DeValue};
 
-use crate::{observe::log, service::HttpLimits, snapshot::MAX_SOURCE_BYTES};
+use crate::{
+    observe::{decision_log, log},
+    service::HttpLimits,
+    snapshot::MAX_SOURCE_BYTES,
+};
 use keys::{KEYS, Key};
 
 /// Everything that can be set.
@@ -65,6 +69,8 @@ pub struct Config {
     pub log_format: log::Format,
     /// Which log lines there are.
     pub log_filter: String,
+    /// Which decisions are logged, and where.
+    pub decision_log: decision_log::Settings,
 }
 
 impl Default for Config {
@@ -97,6 +103,13 @@ impl Default for Config {
             drain: Duration::from_secs(25),
             log_format: log::Format::Text,
             log_filter: "info".to_owned(),
+            decision_log: decision_log::Settings {
+                mode: decision_log::Mode::Off,
+                destination: decision_log::Destination::Stdout,
+                one_in: 100,
+                properties: Vec::new(),
+                queue: 4096,
+            },
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What the daemon tells about itself: metrics and log. Names and shapes only; nothing here decides or waits.
+//! What the daemon tells about itself: metrics, log and decision log. Names and shapes only; nothing here decides or waits.
 
+pub mod decision_log;
 pub mod log;
 pub mod metrics;

@@ -17,6 +17,8 @@ use super::{
 use crate::service::{Connected, Drain, Health, Listener, Registry, accept_loop};
 
 const PAUSE: Duration = Duration::from_millis(5);
+/// How long what waits for the decision log may take to be written.
+const LAST_LINES: Duration = Duration::from_secs(2);
 /// How long ops and admin connections get to end when everything else has.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -31,7 +33,7 @@ pub(super) enum Command {
 impl Parts {
     /// Runs until the end.
     pub(super) fn run(self, commands: mpsc::UnboundedReceiver<Command>, signals: Option<Signals>) -> ExitReason {
-        let Self { runtime, bound, registry, side, workers, ops, admin, draining, ending, .. } = self;
+        let Self { runtime, bound, registry, side, workers, decision_log, ops, admin, draining, ending, .. } = self;
         let drain = draining.subscribe();
         let end = ending.subscribe();
         let mut tasks = JoinSet::new();
@@ -70,7 +72,13 @@ impl Parts {
         );
         let mut orders = Orders { commands, exits: self.exits, signals };
         let reason = runtime.block_on(async {
-            if let Some(reason) = orders.until_told(|| self.keeper.reload()).await {
+            let reload = || {
+                if let Some(log) = &decision_log {
+                    log.reopen();
+                }
+                self.keeper.reload();
+            };
+            if let Some(reason) = orders.until_told(reload).await {
                 return reason;
             }
             tracing::info!(connections = registry.count(), "draining");
@@ -82,6 +90,11 @@ impl Parts {
             drop(timeout(LAST_WORDS, ended(&side)).await);
             ExitReason::Stopped { cut }
         });
+        if let Some(log) = decision_log {
+            let unwritten = log.finish(LAST_LINES);
+            let (written, dropped) = log.counts();
+            tracing::info!(written, dropped, unwritten, "the decision log is closed");
+        }
         tracing::info!(%reason, "ending");
         runtime.shutdown_background();
         reason

@@ -16,7 +16,10 @@ use tokio::{
 use super::{Addresses, AppError, ExitReason, exit::Exits};
 use crate::{
     config::Config,
-    observe::metrics::{LiveSnapshot, Metrics, ReloadResult},
+    observe::{
+        decision_log::DecisionLog,
+        metrics::{LiveSnapshot, Metrics, ReloadResult},
+    },
     service::{
         Authorization, Connected, DATA_SERVICES, Drain, Expensive, Health, HttpLimits, Kind, Listener, Liveness,
         MessageLimits, Pdp, Registry, Snapshots, Workers, admin_routes, bind_tcp, bind_unix, data_routes,
@@ -49,6 +52,7 @@ pub(super) struct Parts {
     pub(super) health: Health,
     pub(super) keeper: Arc<KeeperHandle>,
     pub(super) workers: Arc<Workers>,
+    pub(super) decision_log: Option<Arc<DecisionLog>>,
     /// The connections of the data listeners.
     pub(super) registry: Arc<Registry>,
     /// The connections of the others.
@@ -88,7 +92,11 @@ impl Parts {
         let (guards, exits) = Exits::new();
         let (draining, drain) = watch::channel(false);
         let (ending, end) = watch::channel(false);
-        let workers = Arc::new(spawn_workers(config, &store, &metrics, &health, &guards, &drain)?);
+        let on_exit = || guards.guard("decision log");
+        let decision_log = DecisionLog::spawn(config.decision_log.clone(), metrics.decision_log(), on_exit)?;
+        let decision_log = decision_log.map(Arc::new);
+        let pdp = Pdp::new(Arc::clone(&store), Arc::clone(&metrics))?.with_log(decision_log.clone());
+        let workers = Arc::new(spawn_workers(config, pdp, &metrics, &health, &guards, &drain)?);
         let keeper = Arc::new(spawn_keeper(config, source, &store, &metrics, builder, &guards)?);
         let limits = http_limits(config);
         let liveness =
@@ -115,6 +123,7 @@ impl Parts {
             health,
             keeper,
             workers,
+            decision_log,
             registry,
             side,
             ops,
@@ -170,15 +179,14 @@ fn bind_path(key: &'static str, path: &Path) -> Result<Listener, AppError> {
 
 fn spawn_workers(
     config: &Config,
-    store: &Arc<Store>,
+    pdp: Pdp,
     metrics: &Arc<Metrics>,
     health: &Health,
     guards: &Exits,
     drain: &Drain,
 ) -> Result<Workers, AppError> {
-    let pdp = Arc::new(Pdp::new(Arc::clone(store), Arc::clone(metrics))?);
     let expensive = Expensive::spawn(config.expensive_calls, guards.guard("thread for expensive calls"))?;
-    let authorization = Authorization::new(pdp, expensive, config.batch_items, drain.clone());
+    let authorization = Authorization::new(Arc::new(pdp), expensive, config.batch_items, drain.clone());
     let sizes = MessageLimits { single: config.message_bytes, batch: config.batch_bytes };
     let connected = Connected {
         routes: data_routes(&authorization, health.service(Arc::clone(metrics)), sizes)?,

@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::Config;
-use crate::observe::log::Format;
+use crate::observe::{
+    decision_log::{Destination, Mode, PropertyName},
+    log::Format,
+};
 
 /// One key of the configuration.
 pub(super) struct Key {
@@ -26,6 +29,9 @@ pub(super) enum Slot<'a> {
     Time { value: &'a mut Duration, zero: bool },
     Text(&'a mut String),
     Format(&'a mut Format),
+    Mode(&'a mut Mode),
+    Destination(&'a mut Destination),
+    Properties(&'a mut Vec<PropertyName>),
 }
 
 const MEBIBYTE: usize = 1024 * 1024;
@@ -92,6 +98,16 @@ pub(super) const KEYS: &[Key] = keys! {
         |config| Slot::Format(&mut config.log_format);
     "log.filter" "SIDEGATE_LOG" "Which lines: `info`, or `warn,sidegate=debug`"
         |config| Slot::Text(&mut config.log_filter);
+    "decision_log.mode" "SIDEGATE_DECISION_LOG" "Which decisions are logged: `off`, `denials`, `all` or `sampled`"
+        |config| Slot::Mode(&mut config.decision_log.mode);
+    "decision_log.to" "SIDEGATE_DECISION_LOG_TO" "Where to: `stdout`, `file:PATH` or `unix:PATH`"
+        |config| Slot::Destination(&mut config.decision_log.destination);
+    "decision_log.one_in" "SIDEGATE_DECISION_LOG_ONE_IN" "With `sampled`: one decision in so many"
+        |config| Slot::Count { value: &mut config.decision_log.one_in, least: 1, most: 1_000_000_000 };
+    "decision_log.properties" "SIDEGATE_DECISION_LOG_PROPERTIES" "Whose values are written, as `context.mfa, resource.state`; never of `sensitive` ones"
+        |config| Slot::Properties(&mut config.decision_log.properties);
+    "decision_log.queue" "SIDEGATE_DECISION_LOG_QUEUE" "Decisions that may wait; what comes on top is dropped and counted"
+        |config| Slot::Count { value: &mut config.decision_log.queue, least: 64, most: 100_000 };
 };
 
 impl Slot<'_> {
@@ -121,6 +137,22 @@ impl Slot<'_> {
                     _ => return Err("must be `text` or `json`".to_owned()),
                 }
             }
+            Self::Mode(value) => {
+                let mode = Mode::ALL.into_iter().find(|mode| mode.name() == text);
+                *value = mode.ok_or_else(|| "must be `off`, `denials`, `all` or `sampled`".to_owned())?;
+            }
+            Self::Destination(value) => {
+                let to = Destination::parse(text);
+                *value = to.ok_or_else(|| "must be `stdout`, `file:PATH` or `unix:PATH`".to_owned())?;
+            }
+            Self::Properties(value) => {
+                let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+                let names: Option<_> = names.map(PropertyName::parse).collect();
+                *value = names.ok_or_else(|| {
+                    "must be names such as `context.mfa, resource.state`, of subject, action, resource or context"
+                        .to_owned()
+                })?;
+            }
         }
         Ok(())
     }
@@ -138,6 +170,9 @@ impl Slot<'_> {
             Self::Text(text) => quoted(text),
             Self::Format(Format::Text) => quoted("text"),
             Self::Format(Format::Json) => quoted("json"),
+            Self::Mode(mode) => quoted(mode.name()),
+            Self::Destination(to) => quoted(&to.to_string()),
+            Self::Properties(names) => quoted(&names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
         }
     }
 
@@ -146,7 +181,14 @@ impl Slot<'_> {
         match self {
             Self::Flag(_) => "boolean",
             Self::Count { .. } => "integer",
-            Self::Path(_) | Self::Address(_) | Self::Time { .. } | Self::Text(_) | Self::Format(_) => "string",
+            Self::Path(_)
+            | Self::Address(_)
+            | Self::Time { .. }
+            | Self::Text(_)
+            | Self::Format(_)
+            | Self::Mode(_)
+            | Self::Destination(_)
+            | Self::Properties(_) => "string",
         }
     }
 }

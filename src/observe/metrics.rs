@@ -77,6 +77,17 @@ struct ListenerLabels {
     listener: &'static str,
 }
 
+/// The counters of the decision log; clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct LogCounters {
+    /// Lines that were written.
+    pub written: Counter,
+    /// Decisions that should have been lines and are not.
+    pub dropped: Counter,
+    /// Failed attempts to open or write.
+    pub errors: Counter,
+}
+
 /// Every metric of the process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -91,6 +102,7 @@ pub struct Metrics {
     accept_errors: Counter,
     malformed: Counter,
     panics: Counter,
+    decision_log: LogCounters,
     draining: Gauge<i64, AtomicI64>,
     insecure: Gauge<i64, AtomicI64>,
 }
@@ -112,6 +124,7 @@ impl Default for Metrics {
             accept_errors: Counter::default(),
             malformed: Counter::default(),
             panics: Counter::default(),
+            decision_log: LogCounters::default(),
             draining: Gauge::default(),
             insecure: Gauge::default(),
         };
@@ -137,6 +150,10 @@ impl Metrics {
         registry.register("accept_errors", "Failed accepts, each followed by a pause", self.accept_errors.clone());
         registry.register("malformed_requests", "Requests that could not be asked", self.malformed.clone());
         registry.register("handler_panics", "Calls that ended in INTERNAL for a bug", self.panics.clone());
+        let LogCounters { written, dropped, errors } = &self.decision_log;
+        registry.register("decision_log_written", "Decisions written to the decision log", written.clone());
+        registry.register("decision_log_dropped", "Decisions that are missing from it", dropped.clone());
+        registry.register("decision_log_errors", "Failed attempts to write to it", errors.clone());
         registry.register("draining", "1 from the first moment of shutdown", self.draining.clone());
         registry.register("insecure_listen", "1 where a bind rule was overridden", self.insecure.clone());
     }
@@ -154,6 +171,11 @@ impl Metrics {
     /// Counts a call that panicked.
     pub fn panicked(&self) {
         self.panics.inc();
+    }
+
+    /// What the decision log counts with.
+    pub fn decision_log(&self) -> LogCounters {
+        self.decision_log.clone()
     }
 
     /// Counts a reload, and notes whether the newest content of the source is live.

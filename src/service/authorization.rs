@@ -12,7 +12,11 @@ use super::{
     proto::v1::{self, authorization_service_server::AuthorizationService},
     stream::{Answers, Drain, answer_stream},
 };
-use crate::{model::Malformed, observe::metrics::Shed, snapshot::Snapshot};
+use crate::{
+    model::Malformed,
+    observe::{decision_log::Door, metrics::Shed},
+    snapshot::Snapshot,
+};
 
 /// A batch of at most so many items is decided where it arrives: 128 decisions take less than handing them over twice.
 const INLINE_BATCH: usize = 128;
@@ -37,7 +41,7 @@ impl Authorization {
         &self,
         metadata: &MetadataMap,
         demand: Option<&v1::Consistency>,
-        job: impl FnOnce(&Pdp, &Snapshot) -> Result<R, Refusal> + Send + 'static,
+        job: impl FnOnce(&Pdp, &Arc<Snapshot>) -> Result<R, Refusal> + Send + 'static,
     ) -> Result<Response<R>, Status> {
         let snapshot = ask(&self.pdp, metadata, |pdp| pdp.demand(demand)).await?;
         let pdp = Arc::clone(&self.pdp);
@@ -80,8 +84,9 @@ impl AuthorizationService for Authorization {
         request: Request<v1::AuthorizeRequest>,
     ) -> Result<Response<v1::AuthorizeResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
+        let origin = self.pdp.origin(Door::Authorize, &metadata);
         let answer = ask(&self.pdp, &metadata, |pdp| {
-            pdp.with_snapshot(request.consistency.as_ref(), |snapshot| pdp.authorize(snapshot, &request))
+            pdp.with_snapshot(request.consistency.as_ref(), |snapshot| pdp.authorize(snapshot, &request, origin))
         });
         Ok(Response::new(answer.await?))
     }
@@ -95,13 +100,14 @@ impl AuthorizationService for Authorization {
             self.pdp.metrics().malformed();
             return Err(refusal.into());
         }
+        let origin = self.pdp.origin(Door::Batch, &metadata);
         if batch.requests.len() > INLINE_BATCH {
             let demand = batch.consistency.clone();
-            let job = move |pdp: &Pdp, snapshot: &Snapshot| Ok(pdp.batch(snapshot, &batch));
+            let job = move |pdp: &Pdp, snapshot: &Arc<Snapshot>| Ok(pdp.batch(snapshot, &batch, origin));
             return self.expensively(&metadata, demand.as_ref(), job).await;
         }
         let answer = ask(&self.pdp, &metadata, |pdp| {
-            pdp.with_snapshot(batch.consistency.as_ref(), |snapshot| Ok(pdp.batch(snapshot, &batch)))
+            pdp.with_snapshot(batch.consistency.as_ref(), |snapshot| Ok(pdp.batch(snapshot, &batch, origin)))
         });
         Ok(Response::new(answer.await?))
     }
@@ -112,7 +118,8 @@ impl AuthorizationService for Authorization {
         &self,
         request: Request<tonic::Streaming<v1::AuthorizeStreamRequest>>,
     ) -> Result<Response<Self::AuthorizeStreamStream>, Status> {
-        Ok(Response::new(answer_stream(Arc::clone(&self.pdp), request.into_inner(), self.drain.clone())))
+        let origin = self.pdp.origin(Door::Stream, request.metadata());
+        Ok(Response::new(answer_stream(Arc::clone(&self.pdp), request.into_inner(), self.drain.clone(), origin)))
     }
 
     async fn explain(&self, request: Request<v1::ExplainRequest>) -> Result<Response<v1::ExplainResponse>, Status> {
@@ -122,7 +129,8 @@ impl AuthorizationService for Authorization {
             return Err(Refusal::Malformed(convert::missing("request")).into());
         };
         let demand = request.consistency.clone();
-        self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.explain(snapshot, &request)).await
+        let origin = self.pdp.origin(Door::Explain, &metadata);
+        self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.explain(snapshot, &request, origin)).await
     }
 
     async fn list_actions(

@@ -4,7 +4,7 @@ mod lists;
 
 use std::{io, sync::Arc, time::Instant};
 
-use tonic::{Code, Status};
+use tonic::{Code, Status, metadata::MetadataMap};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::{
@@ -17,8 +17,11 @@ use super::{
 use crate::{
     decide::{self, ListError},
     index::Corrupt,
-    model::{Malformed, Timestamp, Verdict},
-    observe::metrics::Metrics,
+    model::{Malformed, Request, Timestamp, Verdict},
+    observe::{
+        decision_log::{DecisionLog, Door, Entry, Origin, TraceContext},
+        metrics::Metrics,
+    },
     snapshot::{Snapshot, Store},
 };
 
@@ -79,11 +82,12 @@ impl Refusal {
     }
 }
 
-/// Decides, and counts what it decides.
+/// Decides, counts what it decides, and has it logged.
 #[derive(Debug)]
 pub struct Pdp {
     store: Arc<Store>,
     metrics: Arc<Metrics>,
+    log: Option<Arc<DecisionLog>>,
     clock: Clock,
     tokens: PageTokens,
 }
@@ -94,7 +98,13 @@ impl Pdp {
     /// # Errors
     /// No random bytes for the key of page tokens.
     pub fn new(store: Arc<Store>, metrics: Arc<Metrics>) -> io::Result<Self> {
-        Ok(Self { store, metrics, clock: Clock::default(), tokens: PageTokens::new()? })
+        Ok(Self { store, metrics, log: None, clock: Clock::default(), tokens: PageTokens::new()? })
+    }
+
+    /// The same with a decision log.
+    #[must_use]
+    pub fn with_log(self, log: Option<Arc<DecisionLog>>) -> Self {
+        Self { log, ..self }
     }
 
     /// The store behind it.
@@ -116,7 +126,7 @@ impl Pdp {
     pub(super) fn with_snapshot<R>(
         &self,
         demand: Option<&v1::Consistency>,
-        use_it: impl FnOnce(&Snapshot) -> Result<R, Refusal>,
+        use_it: impl FnOnce(&Arc<Snapshot>) -> Result<R, Refusal>,
     ) -> Result<R, Refusal> {
         self.store.read(|live| {
             let snapshot = live.ok_or(Refusal::NoSnapshot)?;
@@ -132,26 +142,40 @@ impl Pdp {
         Ok(snapshot)
     }
 
+    /// What the log will say of how a question came.
+    pub(super) fn origin(&self, door: Door, metadata: &MetadataMap) -> Origin {
+        let header = self.log.as_ref().and_then(|_| metadata.get("traceparent")?.to_str().ok());
+        Origin { door, trace: header.and_then(TraceContext::parse) }
+    }
+
     /// Decides one request.
     pub(super) fn authorize(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         request: &v1::AuthorizeRequest,
+        origin: Origin,
     ) -> Result<v1::AuthorizeResponse, Refusal> {
         let time = self.now();
-        let verdict = self.verdict(snapshot, request, time)?;
+        let verdict = self.verdict(snapshot, request, &request.request_id, time, origin)?;
         Ok(convert::response(snapshot, &verdict, time, &request.request_id))
     }
 
     /// Decides the items of a batch at one moment, up to where its semantics stop.
-    pub(super) fn batch(&self, snapshot: &Snapshot, batch: &v1::BatchAuthorizeRequest) -> v1::BatchAuthorizeResponse {
+    pub(super) fn batch(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        batch: &v1::BatchAuthorizeRequest,
+        origin: Origin,
+    ) -> v1::BatchAuthorizeResponse {
         use v1::{BatchAuthorizeSemantics as Semantics, batch_authorize_result::Outcome};
         let time = self.now();
         // An unknown semantics was refused before: what is left means to decide every item.
         let semantics = Semantics::try_from(batch.semantics).unwrap_or_default();
         let mut results = Vec::with_capacity(batch.requests.len());
         for request in &batch.requests {
-            let verdict = self.verdict(snapshot, request, time);
+            // An item without an id of its own is logged under the batch's.
+            let logged_as = if request.request_id.is_empty() { &batch.request_id } else { &request.request_id };
+            let verdict = self.verdict(snapshot, request, logged_as, time, origin);
             let allowed = verdict.as_ref().is_ok_and(Verdict::is_allow);
             let outcome = match verdict {
                 Ok(verdict) => Outcome::Verdict(convert::verdict(&snapshot.index, &verdict)),
@@ -183,12 +207,16 @@ impl Pdp {
     /// Decides one request and says why.
     pub(super) fn explain(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         request: &v1::AuthorizeRequest,
+        origin: Origin,
     ) -> Result<v1::ExplainResponse, Refusal> {
         let time = self.now();
-        let question = Question::of(request)?;
-        let explanation = question.ask(|request| decide::explain(&snapshot.index, request, time))?;
+        let explanation = Question::of(request)?.ask(|question| {
+            let explanation = decide::explain(&snapshot.index, question, time)?;
+            self.note(snapshot, (question, &request.request_id), explanation.verdict, time, origin);
+            Ok::<_, Malformed>(explanation)
+        })?;
         Ok(convert::explanation(snapshot, explanation, time, &request.request_id))
     }
 
@@ -217,22 +245,40 @@ impl Pdp {
 
     fn verdict(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         request: &v1::AuthorizeRequest,
+        logged_as: &str,
         time: Timestamp,
+        origin: Origin,
     ) -> Result<Verdict, Refusal> {
         let begun = Instant::now();
-        let verdict = Question::of(request)
-            .and_then(|question| question.ask(|request| decide::authorize(&snapshot.index, request, time)));
-        match verdict {
-            Ok(verdict) => {
+        let verdict = Question::of(request).and_then(|question| {
+            question.ask(|question| {
+                let verdict = decide::authorize(&snapshot.index, question, time)?;
                 self.metrics.decided(&verdict, begun.elapsed());
+                self.note(snapshot, (question, logged_as), verdict, time, origin);
                 Ok(verdict)
-            }
-            Err(malformed) => {
-                self.metrics.malformed();
-                Err(malformed.into())
-            }
+            })
+        });
+        verdict.map_err(|malformed| {
+            self.metrics.malformed();
+            malformed.into()
+        })
+    }
+
+    /// Has a decision logged, if there is a log and it wants this one.
+    fn note(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        (request, request_id): (&Request<'_>, &str),
+        verdict: Verdict,
+        time: Timestamp,
+        origin: Origin,
+    ) {
+        if let Some(log) = &self.log
+            && log.wants(&verdict)
+        {
+            log.note(&Entry { snapshot, request, verdict, time, request_id, origin });
         }
     }
 }

@@ -94,7 +94,7 @@ impl SnapshotService for Snapshots {
 fn status(store: &Store) -> v1::SnapshotStatus {
     let failure = store.status().failure;
     v1::SnapshotStatus {
-        live: store.read(|live| live.map(info)),
+        live: store.read(|live| live.map(|live| info(live))),
         failure: failure.map(|failure| {
             let Failure { at, summary, errors, rendered: _ } = failure.as_ref();
             v1::ReloadFailure { failed_at: moment(*at), summary: summary.clone(), errors: errors.clone() }

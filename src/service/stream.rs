@@ -16,6 +16,7 @@ use super::{
     pdp::{Pdp, Refusal},
     proto::v1::{self, authorize_stream_response::Outcome},
 };
+use crate::observe::decision_log::Origin;
 
 /// Turns true when the process begins to shut down: whatever would last as long as its client likes ends then.
 pub type Drain = watch::Receiver<bool>;
@@ -25,6 +26,7 @@ pub struct Answers {
     pdp: Arc<Pdp>,
     questions: Streaming<v1::AuthorizeStreamRequest>,
     drain: WatchStream<bool>,
+    origin: Origin,
     ended: bool,
 }
 
@@ -35,8 +37,13 @@ impl fmt::Debug for Answers {
 }
 
 /// Answers until the client ends the stream, its connection breaks, or the drain begins.
-pub(super) fn answer_stream(pdp: Arc<Pdp>, questions: Streaming<v1::AuthorizeStreamRequest>, drain: Drain) -> Answers {
-    Answers { pdp, questions, drain: WatchStream::new(drain), ended: false }
+pub(super) fn answer_stream(
+    pdp: Arc<Pdp>,
+    questions: Streaming<v1::AuthorizeStreamRequest>,
+    drain: Drain,
+    origin: Origin,
+) -> Answers {
+    Answers { pdp, questions, drain: WatchStream::new(drain), origin, ended: false }
 }
 
 impl Stream for Answers {
@@ -73,8 +80,9 @@ impl Answers {
     fn answer(&self, question: v1::AuthorizeStreamRequest) -> v1::AuthorizeStreamResponse {
         let v1::AuthorizeStreamRequest { request } = question;
         let request = request.unwrap_or_default();
-        let answer =
-            self.pdp.with_snapshot(request.consistency.as_ref(), |snapshot| self.pdp.authorize(snapshot, &request));
+        let answer = self.pdp.with_snapshot(request.consistency.as_ref(), |snapshot| {
+            self.pdp.authorize(snapshot, &request, self.origin)
+        });
         let outcome = match answer {
             Ok(response) => Outcome::Response(response),
             Err(refusal) => Outcome::Error(Refusal::into_item(refusal)),

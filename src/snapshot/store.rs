@@ -31,8 +31,8 @@ impl Default for Store {
 
 impl Store {
     /// Lends the live snapshot. The closure keeps the loan from crossing an `await`: loans are few per thread.
-    pub fn read<R>(&self, use_it: impl FnOnce(Option<&Snapshot>) -> R) -> R {
-        use_it(self.live.load().as_deref())
+    pub fn read<R>(&self, use_it: impl FnOnce(Option<&Arc<Snapshot>>) -> R) -> R {
+        use_it(self.live.load().as_ref())
     }
 
     /// The live snapshot for work that is long or crosses threads. It is not freed before the work lets go of it.

@@ -9,6 +9,8 @@ mod compiled;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
+mod decision_log;
+#[cfg(test)]
 mod garbage;
 #[cfg(test)]
 mod probes;

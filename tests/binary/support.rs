@@ -177,7 +177,11 @@ impl Daemon {
             }
         }
         arguments.extend(more);
-        let process = Process::spawn(&mut command(&arguments));
+        Self::of(directory, Process::spawn(&mut command(&arguments)))
+    }
+
+    /// A daemon that was started elsewhere, with its log as JSON.
+    pub(crate) fn of(directory: TempDir, process: Process) -> Self {
         let mut daemon = Self { directory, process, data: String::new(), ops: String::new() };
         let fields = daemon.logged("listening");
         let address = |name: &str| fields[name].as_str().unwrap_or_default().replace("0.0.0.0", "127.0.0.1");
