@@ -43,8 +43,8 @@ struct Broken {
     why: String,
 }
 
-/// Every reason that a policy of today can give.
-const REACHABLE: [Reason; 19] = [
+/// Every reason but that of a broken snapshot.
+const REACHABLE: [Reason; 22] = [
     Reason::Granted,
     Reason::UnknownType,
     Reason::UnknownAction,
@@ -58,10 +58,13 @@ const REACHABLE: [Reason; 19] = [
     Reason::Expired,
     Reason::LevelTooLow,
     Reason::Narrowed,
+    Reason::NotInCustomSet,
     Reason::Ceiling,
     Reason::Plan,
+    Reason::OutOfPurview,
     Reason::ConditionFalse,
     Reason::ConditionUnknown,
+    Reason::CredentialScope,
     Reason::SecondObject,
     Reason::Forbidden,
 ];
