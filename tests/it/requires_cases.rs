@@ -21,11 +21,11 @@ roles:
   billing: {at: [ws, bot], allow: [{on: ws, actions: [view]}]}
   editor:
     at: [ws, bot]
-    allow: [{on: bot, actions: all}]
+    allow: [{on: bot, actions: [view, edit]}]
     requires: {held_at: bot, on: ws, has: [viewer, t], has_no: [owner, admin, editor]}
 role_templates:
-  t: {defined_at: org, at: ws, may: {on: ws, actions: all}}
-  raise: {defined_at: org, at: bot, may: {on: bot, actions: all}, requires: {held_at: bot, on: ws, has: viewer}}
+  t: {defined_at: org, at: ws, may: {on: ws, actions: [view]}}
+  raise: {defined_at: org, at: bot, may: {on: bot, actions: [view, edit]}, requires: {held_at: bot, on: ws, has: viewer}}
 subjects: {user/a: {}, user/b: {}}
 resources: {org/o: {}, ws/1: {parent: org/o}, ws/2: {parent: org/o}, bot/1: {parent: ws/1}, bot/2: {parent: ws/2}}
 defined_roles: {org/o: {t/x: {ws: {actions: [view]}}, raise/y: {bot: {actions: [edit]}}}}
