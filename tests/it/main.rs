@@ -45,4 +45,6 @@ mod superuser_cases;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tenant_cases;
+#[cfg(test)]
 mod universe;

@@ -8,7 +8,7 @@ use sidegate::index::Index;
 use sidegate::model::Reason;
 
 use crate::inline;
-use crate::universe::Draw;
+use crate::universe::draw::Draw;
 
 const POLICY: &str = r"
 sidegate: 1
