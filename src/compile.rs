@@ -17,15 +17,16 @@ mod intern;
 pub mod layout;
 mod limits;
 mod purviews;
+mod requirements;
 mod roles;
 mod schema;
+mod seats;
 mod sets;
 mod slice;
 mod slots;
 mod superuser;
 mod templates;
 mod tenants;
-mod unsupported;
 mod values;
 mod write;
 
@@ -39,6 +40,8 @@ use findings::Findings;
 use forbids::Forbids;
 use groups::{BuiltIn, Memberships};
 use holdings::{Holdings, Stage};
+use intern::Runs;
+use requirements::Requirements;
 use roles::Roles;
 use schema::Schema;
 use sets::PermissionSets;
@@ -73,7 +76,6 @@ pub fn compile(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
 
 fn compile_all(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnostic>> {
     let mut findings = Findings::default();
-    unsupported::refuse(policy, &mut findings);
     let built_in = BuiltIn::used(policy, facts);
     let schema = Schema::resolve(policy, &built_in.types, &mut findings);
     findings.stop_on_error()?;
@@ -94,17 +96,29 @@ fn compile_all(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     let forbids = Forbids::resolve(policy, facts, &mut lowering, &mut conditions, &mut findings);
     let credentials = Credentials::resolve(policy, facts, &mut lowering, (&attributes, &defaults), &mut findings);
     let known = Known { attributes: &attributes, defaults: &defaults, literals: &literals };
-    let stage = Stage { policy, schema: &schema, entities: &entities, roles: &roles, known: &known };
+    let requirements = Requirements::resolve(policy, &schema, &roles, &mut findings);
+    let stage = Stage {
+        policy,
+        schema: &schema,
+        entities: &entities,
+        roles: &roles,
+        requirements: &requirements,
+        known: &known,
+    };
     let mut sets = PermissionSets::new(schema.permissions.len());
     let holdings = Holdings::resolve(&stage, facts, &mut memberships, &mut sets, &mut findings);
+    let seats = seats::resolve(policy, &schema, &roles, &mut findings);
     let warnings = findings.finish()?;
+    let mut lists = Runs::default();
     tables.write_schema(&schema, &literals, &defaults, policy.strict_properties);
     tables.write_conditions(&conditions);
-    tables.write_roles(&roles);
+    tables.write_roles(&roles, &requirements, &mut lists);
     tables.write_forbids(&forbids, schema.permissions.len(), &mut sets);
     tables.write_entities(&entities, &attributes, &memberships, &holdings, &forbids.terms);
     tables.write_credentials(&credentials, &mut sets);
     tables.write_sets(&sets);
+    tables.write_seats(&seats, &mut lists);
+    tables.write_lists(&lists);
     match tables.finish() {
         Ok(bytes) => Ok(Compiled { bytes, warnings }),
         Err(problem) => Err(vec![Diagnostic::error(crate::model::Position::default(), problem)]),

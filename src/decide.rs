@@ -14,23 +14,27 @@ mod forbids;
 mod holders;
 mod levels;
 mod list;
+mod list_levels;
 mod parameters;
 mod paths;
 mod placement;
 mod purview;
 mod question;
 mod result;
+mod seats;
 mod trace;
 mod truth;
 mod values;
 
 use crate::compile::layout::{AlsoRecord, PermissionRecord, TypeRecord, also_mode, type_flags};
 use crate::index::{Corrupt, Index};
-use crate::model::{Malformed, Reason, Request, Timestamp, Verdict};
+use crate::model::{Entity, Malformed, Reason, Request, Timestamp, Verdict};
 
 pub use explain::{Consideration, Explanation, explain};
 pub use list::{ListError, Listing, Page, PageBounds};
+pub use list_levels::{GovernorLevel, LevelsError, list_levels};
 pub use result::{GrantCheck, GrantError, check_grant};
+pub use seats::{CountError, count_seats};
 
 use parameters::{Parameter, Parameters};
 use placement::Target;
@@ -131,6 +135,14 @@ impl Question<'_> {
             Question { permission: also.permission.get(), action, target, parameters: Parameters::NONE, ..*self };
         let verdict = second.answer(&mut Silent)?;
         Ok(Some(verdict).filter(|verdict| !verdict.is_allow()))
+    }
+}
+
+/// The resource of a name, if the snapshot holds it.
+fn scope_named(index: &Index, name: Entity<'_>) -> Result<Option<u32>, Corrupt> {
+    match index.type_named(name.kind)? {
+        Some((kind, record)) if is_resource_type(record) => index.entity_named(kind, name.id),
+        _ => Ok(None),
     }
 }
 

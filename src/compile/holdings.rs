@@ -5,6 +5,7 @@ mod exclusive;
 mod expanded;
 mod levels;
 mod pins;
+mod required;
 
 use crate::model::{Binding, Facts, Lifetime, Policy, Position};
 
@@ -14,6 +15,7 @@ use super::findings::Findings;
 use super::groups::{Memberships, expect_holder};
 use super::intern::Runs;
 use super::layout::{BindingRecord, NONE, TermsRecord, terms_flags};
+use super::requirements::Requirements;
 use super::roles::Roles;
 use super::schema::{Schema, TypeSort};
 use super::sets::PermissionSets;
@@ -31,6 +33,8 @@ pub(super) struct Stage<'a, 'p> {
     pub(super) entities: &'a Entities<'p>,
     /// What can be held.
     pub(super) roles: &'a Roles<'p>,
+    /// What roles demand besides.
+    pub(super) requirements: &'a Requirements,
     /// What holders are like.
     pub(super) known: &'a Known<'a>,
 }
@@ -71,11 +75,14 @@ impl Holdings {
         }
         list.sort_by_key(|(subject, record, _)| (*subject, record.scope.get(), record.role.get(), record.terms.get()));
         list.dedup_by(|later, earlier| (later.0, later.1) == (earlier.0, earlier.1));
-        let always = |binding: &BindingRecord| binding.terms.get() == NONE;
+        let always = |binding: &BindingRecord| {
+            binding.terms.get() == NONE && stage.requirements.of(binding.role.get()).is_empty()
+        };
         memberships.add_members_of(&list, always, stage.schema, stage.entities, findings);
         let expanded = Expanded::new(&list, memberships);
         exclusive::check(stage, &expanded, findings);
         carried::check(stage, &expanded, findings);
+        required::check(stage, &expanded, &terms.items, findings);
         Self { list, level_sets, terms }
     }
 }

@@ -10,6 +10,7 @@ mod conditions;
 mod credentials;
 mod entities;
 mod grants;
+mod rules;
 mod values;
 mod vocabulary;
 
@@ -20,6 +21,7 @@ pub use conditions::*;
 pub use credentials::*;
 pub use entities::*;
 pub use grants::*;
+pub use rules::*;
 pub use values::*;
 pub use vocabulary::*;
 
@@ -121,10 +123,18 @@ pub enum Section {
     ScopeRequirements,
     /// [`DemandRecord`]s by type, then context key.
     Demands,
+    /// [`RequirementRecord`]s by role.
+    Requirements,
+    /// [`SeatClassRecord`]s by name.
+    SeatClasses,
+    /// [`SeatRuleRecord`]s by class.
+    SeatRules,
+    /// [`U32`]s: roles and types that other records name, each list in order.
+    Lists,
 }
 
 /// How many tables there are.
-pub const SECTIONS: usize = Section::Demands as usize + 1;
+pub const SECTIONS: usize = Section::Lists as usize + 1;
 
 /// Where a table stands in the body.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]

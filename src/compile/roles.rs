@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::model::{Facts, Policy, Role, RoleLevels, Spanned};
+use crate::model::{Facts, Policy, Requirement, Role, RoleLevels, Spanned};
 
 use super::condition::{Conditions, Lowering};
 use super::eligible::Eligible;
@@ -61,6 +61,8 @@ pub(super) struct RoleInfo<'p> {
     pub(super) at: Vec<u16>,
     /// Who may hold it.
     pub(super) holders: Rc<Eligible>,
+    /// What its holder must hold besides.
+    pub(super) requires: &'p [Requirement],
     /// Where its levels come from: [`role_levels`], and the level that is the same everywhere.
     pub(super) levels: (u8, u8),
     /// [`role_flags`].
@@ -218,6 +220,7 @@ fn built_in<'p>(
             definer: None,
             at: lowering.schema.scope_types(&role.at, &label, findings),
             holders: Rc::new(Eligible::resolve(&role.holders, &label, lowering, findings)),
+            requires: &role.requires,
             levels: levels_of(role, lowering, findings),
             flags: flags_of(role.superuser, role.customisable),
             rules: records(rules, limits),

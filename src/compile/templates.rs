@@ -62,6 +62,7 @@ pub(super) fn defined<'p>(
             definer: Some(definer),
             at: bounds.at.clone(),
             holders: Rc::clone(&bounds.holders),
+            requires: &bounds.template.requires,
             levels: (role_levels::LOWEST, 0),
             flags: flags_of(false, bounds.template.customisable),
             // No limits: everything a template would limit is not in its `may`.

@@ -15,12 +15,14 @@ use super::intern::{Runs, Strings, number};
 use super::layout::{
     AlsoRecord, AttributeRecord, ChangeKind, ChangeRecord, CredentialRecord, CredentialScopeRecord, EntityRecord,
     ExclusiveRecord, HeaderRecord, HolderRecord, MAGIC, NONE, NameKind, NameSlot, ParameterKind, ParameterRecord,
-    PermissionRecord, RoleRecord, SECTIONS, Section, SectionRecord, SupplierCode, TermsRecord, TypeRecord, VERSION,
-    ValueKind, also_mode, attribute_flags, change_flags, entity_hash, governor_source, header_flags, name_hash,
-    parameter_flags, permission_flags, role_flags, type_flags,
+    PermissionRecord, RoleRecord, SECTIONS, SeatClassRecord, SeatRuleRecord, Section, SectionRecord, SupplierCode,
+    TermsRecord, TypeRecord, VERSION, ValueKind, also_mode, attribute_flags, change_flags, entity_hash,
+    governor_source, header_flags, name_hash, parameter_flags, permission_flags, role_flags, type_flags,
 };
+use super::requirements::Requirements;
 use super::roles::Roles;
 use super::schema::{AttributeInfo, ChangeInfo, GovernorSource, Kind, ParameterType, PermissionInfo, Schema, TypeSort};
+use super::seats::SeatClassInfo;
 use super::sets::PermissionSets;
 use super::slots::{Slots, fill};
 use super::values::{Literals, value};
@@ -252,13 +254,17 @@ impl Tables {
     }
 
     /// Roles, rules and limits.
-    pub(super) fn write_roles(&mut self, roles: &Roles<'_>) {
+    pub(super) fn write_roles(&mut self, roles: &Roles<'_>, requirements: &Requirements, lists: &mut Runs<u32>) {
         let mut rules = 0;
+        let mut required = 0;
         let mut earlier = None;
         let mut types: Runs<u32> = Runs::default();
         let mut holders: Runs<HolderRecord> = Runs::default();
         let mut values = Runs::default();
         for (role, place) in roles.list.iter().zip(0..) {
+            let required_here = requirements.records(place, lists);
+            let required_end = required + number(required_here.len());
+            self.push_bytes(Section::Requirements, required_here.as_bytes());
             let end = rules + number(role.rules.len());
             if role.definer.is_some() && earlier != Some(role.name) {
                 self.name(NameKind::RoleSomewhere, 0, role.name, place);
@@ -279,7 +285,10 @@ impl Tables {
                 scopes_end: scopes_end.into(),
                 holders: holders_start.into(),
                 holders_end: holders_end.into(),
+                requirements: required.into(),
+                requirements_end: required_end.into(),
             };
+            required = required_end;
             self.push(Section::Roles, &record);
             self.push_bytes(Section::Rules, role.rules.as_bytes());
             rules = end;
@@ -305,6 +314,38 @@ impl Tables {
         }
         for role in &roles.role_lists.items {
             self.push(Section::RoleLists, &U32::new(*role));
+        }
+    }
+
+    /// Classes of seats.
+    pub(super) fn write_seats(&mut self, classes: &[SeatClassInfo<'_>], lists: &mut Runs<u32>) {
+        let mut rules = 0;
+        for (class, place) in classes.iter().zip(0_u32..) {
+            let (per, per_end) = lists.intern(class.per.clone());
+            let (subjects, subjects_end) = lists.intern(class.subjects.clone());
+            let record = SeatClassRecord {
+                name: self.name(NameKind::Seats, 0, class.name, place),
+                per: per.into(),
+                per_end: per_end.into(),
+                subjects: subjects.into(),
+                subjects_end: subjects_end.into(),
+                rules: rules.into(),
+                rules_end: (rules + number(class.rules.len())).into(),
+            };
+            self.push(Section::SeatClasses, &record);
+            for (roles, places) in &class.rules {
+                let (start, end) = lists.intern(roles.clone());
+                let record = SeatRuleRecord { roles: start.into(), roles_end: end.into(), places: (*places).into() };
+                self.push(Section::SeatRules, &record);
+                rules += 1;
+            }
+        }
+    }
+
+    /// The lists that other records name.
+    pub(super) fn write_lists(&mut self, lists: &Runs<u32>) {
+        for item in &lists.items {
+            self.push(Section::Lists, &U32::new(*item));
         }
     }
 

@@ -3,10 +3,13 @@
 //! In force is one thing everywhere: paths, membership, requirements, counts and levels ask the same function.
 
 use crate::compile::layout::{
-    BindingRecord, EntityRecord, MembershipRecord, TermsRecord, membership_flags, terms_flags,
+    BindingRecord, EntityRecord, MembershipRecord, RequirementRecord, RoleRecord, Section, TermsRecord,
+    membership_flags, terms_flags,
 };
 use crate::index::{Corrupt, Held, Index, optional};
 use crate::model::Timestamp;
+
+use super::placement::chain;
 
 /// A subject with its groups at a moment.
 #[derive(Clone, Copy)]
@@ -114,11 +117,53 @@ impl<'i> Holders<'i> {
     }
 
     /// Whether a binding is in force, whoever has it.
-    fn holds_by_itself(&self, binding: &BindingRecord, _scope: &EntityRecord) -> Result<bool, Corrupt> {
-        match optional(binding.terms) {
-            Some(terms) => in_force(self.index, terms, self.time),
-            None => Ok(true),
+    fn holds_by_itself(&self, binding: &BindingRecord, scope: &EntityRecord) -> Result<bool, Corrupt> {
+        if !self.is_within_terms(binding)? {
+            return Ok(false);
         }
+        let role: &RoleRecord = self.index.record(binding.role.get())?;
+        let demands: &[RequirementRecord] = self.index.records(role.requirements.get(), role.requirements_end.get())?;
+        for demand in demands.iter().filter(|demand| demand.held_at == scope.kind && demand.has != demand.has_end) {
+            if !self.has_base(demand, scope)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_within_terms(&self, binding: &BindingRecord) -> Result<bool, Corrupt> {
+        optional(binding.terms).map_or(Ok(true), |terms| in_force(self.index, terms, self.time))
+    }
+
+    /// Whether the subject holds one of the roles that a raise-only role rests on, itself, through a live group or
+    /// through `all(...)`. A base has no requirements of its own there (checked at load): this does not recurse.
+    fn has_base(&self, demand: &RequirementRecord, scope: &EntityRecord) -> Result<bool, Corrupt> {
+        let bases = self.index.numbers(Section::Lists, demand.has.get(), demand.has_end.get())?;
+        let Some(above) = self.nearest_above(scope, demand.on.get())? else { return Ok(false) };
+        for held in self.at(above) {
+            let (through, bindings) = held?;
+            if !through.is_live() || through.has(membership_flags::MEMBERS_OF) {
+                continue;
+            }
+            for base in bindings {
+                let is_base = bases.binary_search_by_key(&base.role.get(), |own| own.get()).is_ok();
+                if is_base && self.is_within_terms(base)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn nearest_above(&self, scope: &EntityRecord, kind: u16) -> Result<Option<u32>, Corrupt> {
+        let Some(parent) = optional(scope.parent) else { return Ok(None) };
+        for node in chain(self.index, parent) {
+            let (node, record) = node?;
+            if record.kind.get() == kind {
+                return Ok(Some(node));
+            }
+        }
+        Ok(None)
     }
 }
 

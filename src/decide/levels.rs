@@ -1,7 +1,7 @@
 //! Levels: does the binding reach the level that the action needs, on the governor of the resource?
 
 use crate::compile::layout::{BindingRecord, RoleRecord, TermsRecord, governor_source, role_flags, role_levels};
-use crate::index::{Corrupt, optional};
+use crate::index::{Corrupt, Index, optional};
 
 use super::question::Question;
 use super::values::{Seen, of_target};
@@ -30,11 +30,7 @@ pub(super) fn reach(question: &Question<'_>, binding: &BindingRecord) -> Result<
         return Ok(Reach::Enough);
     }
     let Some(governor) = governor(question)? else { return Ok(Reach::Ungoverned) };
-    let (without, effective) = match role.levels {
-        role_levels::ALL => (role.level, role.level),
-        role_levels::PER_BINDING => of_binding(question, binding, governor)?,
-        _ => (0, 0),
-    };
+    let (without, effective) = of_role(question.index, binding, governor)?;
     Ok(if effective >= needed {
         Reach::Enough
     } else if without >= needed {
@@ -57,11 +53,25 @@ pub(super) fn governor(question: &Question<'_>) -> Result<Option<u32>, Corrupt> 
     }
 }
 
-fn of_binding(question: &Question<'_>, binding: &BindingRecord, governor: u32) -> Result<(u8, u8), Corrupt> {
+/// What a binding reaches on a governor: without overrides, and with them. A superuser reaches the highest.
+pub(super) fn of_role(index: &Index, binding: &BindingRecord, governor: u32) -> Result<(u8, u8), Corrupt> {
+    let role: &RoleRecord = index.record(binding.role.get())?;
+    if role.flags.get() & role_flags::SUPERUSER != 0 {
+        let highest = index.levels().saturating_sub(1);
+        return Ok((highest, highest));
+    }
+    match role.levels {
+        role_levels::ALL => Ok((role.level, role.level)),
+        role_levels::PER_BINDING => of_binding(index, binding, governor),
+        _ => Ok((0, 0)),
+    }
+}
+
+fn of_binding(index: &Index, binding: &BindingRecord, governor: u32) -> Result<(u8, u8), Corrupt> {
     let Some(terms) = optional(binding.terms) else { return Ok((0, 0)) };
-    let terms: &TermsRecord = question.index.record(terms)?;
+    let terms: &TermsRecord = index.record(terms)?;
     match optional(terms.levels) {
-        Some(set) => question.index.levels_on(set, governor),
+        Some(set) => index.levels_on(set, governor),
         None => Ok((0, 0)),
     }
 }

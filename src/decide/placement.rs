@@ -68,6 +68,11 @@ impl<'q> Target<'q> {
     }
 }
 
+/// A scope and everything above it, nearest first.
+pub(super) fn chain(index: &Index, scope: u32) -> Scopes<'_> {
+    Scopes { index, next: Some(scope), left: MAX_SCOPE_DEPTH }
+}
+
 /// A walk upwards.
 pub(super) struct Scopes<'i> {
     index: &'i Index,

@@ -4,6 +4,7 @@
 //! holds is looked at. A superuser's change is looked at like everybody's.
 
 mod after;
+mod requires;
 mod words;
 
 use std::ops::ControlFlow;
@@ -20,6 +21,7 @@ use super::purview::is_in;
 use super::question::Question;
 
 use after::After;
+use requires::requirements;
 
 /// What loading would refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,10 @@ pub(super) enum Violation {
     NotHeldBy { role: u32, holder: u32 },
     /// Two roles of a set on one scope.
     Exclusive { set: u32, roles: (u32, u32), scope: u32 },
+    /// What a role rests on is not held.
+    NoBase { role: u32, scope: u32 },
+    /// A role that another rules out is held: which, and where.
+    Barred { role: u32, scope: u32, by: (u32, u32) },
     /// The target holds no role on the resource, or more than one.
     NotOne { holder: u32, scope: u32 },
     /// The role takes no list of its holder's own.
@@ -164,7 +170,8 @@ fn look(question: &Question<'_>, change: &ChangeRecord, see: See<'_>) -> Looked 
     };
     let after = After::new(question.index, (target, scope), added, gone)?;
     go_on!(held_rightly(&after, see)?);
-    exclusive(&after, see)
+    go_on!(exclusive(&after, see)?);
+    requirements(&after, see)
 }
 
 /// What is new may be held where it is, and by the target.

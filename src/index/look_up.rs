@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use crate::compile::layout::{
     ANY_TYPE, AttributeRecord, AttributeValueRecord, BindingRecord, CredentialRecord, DemandRecord, EntityRecord,
-    MembershipRecord, NONE, NameKind, NameSlot, PermissionRecord, RoleRecord, RuleRecord, Section,
+    MembershipRecord, NONE, NameKind, NameSlot, PermissionRecord, RoleRecord, RuleRecord, SeatClassRecord, Section,
     TargetedForbidRecord, TypeRecord, ValueRecord, entity_hash, first_slot, name_hash, type_flags,
 };
 
@@ -151,9 +151,19 @@ impl Index {
         self.named(NameKind::Governor, 0, path)
     }
 
+    /// The class of seats of a name.
+    pub(crate) fn seat_class_named(&self, name: &str) -> Result<Option<&SeatClassRecord>, Corrupt> {
+        self.named(NameKind::Seats, 0, name.as_bytes())?.map(|class| self.record(class)).transpose()
+    }
+
     /// How many governors there are.
     pub(crate) fn governors(&self) -> u32 {
         u32::try_from(self.section(Section::Governors).len() / 4).unwrap_or(u32::MAX)
+    }
+
+    /// How many levels there are.
+    pub(crate) fn levels(&self) -> u8 {
+        u8::try_from(self.section(Section::Levels).len() / 4).unwrap_or(u8::MAX)
     }
 
     /// A set's level on a governor: without overrides, and with them.

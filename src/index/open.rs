@@ -8,12 +8,13 @@ use crate::compile::layout::{
     CredentialScopeRecord, DemandRecord, EntityRecord, ExclusiveRecord, ForbidRecord, HeaderRecord, HolderRecord,
     HolderValueRecord, InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS, MembershipRecord, NONE, NameSlot,
     OperandKind, OperandRecord, Operation, ParameterKind, ParameterRecord, PermissionRecord, ProgramRecord,
-    PurviewRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES, ScopeRequirementRecord, Section, SupplierCode,
-    TargetedForbidRecord, TermsRecord, TypeRecord, VERSION, ValueKind, ValueRecord, governor_source, membership_flags,
-    type_flags,
+    PurviewRecord, RequirementRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES, ScopeRequirementRecord,
+    SeatClassRecord, SeatRuleRecord, Section, SupplierCode, TargetedForbidRecord, TermsRecord, TypeRecord, VERSION,
+    ValueKind, ValueRecord, governor_source,
 };
 
 mod credentials;
+mod holders;
 
 use super::Index;
 use super::read::{Corrupt, Record, optional};
@@ -79,7 +80,7 @@ impl Index {
 
     fn validate(&self) -> Result<(), OpenError> {
         self.check_sizes()?;
-        let checks: [(&'static str, Check); 10] = [
+        let checks: [(&'static str, Check); 12] = [
             ("levels", Self::check_levels),
             ("names", Self::check_names),
             ("types", Self::check_types),
@@ -87,6 +88,8 @@ impl Index {
             ("values", Self::check_values),
             ("conditions", Self::check_conditions),
             ("roles", Self::check_roles),
+            ("requirements", Self::check_requirements),
+            ("seats", Self::check_seats),
             ("entities", Self::check_entities),
             ("forbids", Self::check_forbids),
             ("credentials", Self::check_credentials),
@@ -126,6 +129,10 @@ impl Index {
             self.is_whole::<TermsRecord>(),
             self.is_whole::<ForbidRecord>(),
             self.is_whole::<TargetedForbidRecord>(),
+            self.is_whole::<RequirementRecord>(),
+            self.is_whole::<SeatClassRecord>(),
+            self.is_whole::<SeatRuleRecord>(),
+            self.section(Section::Lists).len().is_multiple_of(4),
             self.is_whole::<CredentialRecord>(),
             self.is_whole::<CredentialScopeRecord>(),
             self.is_whole::<ScopeRequirementRecord>(),
@@ -386,29 +393,6 @@ impl Index {
         let slots = <[U32]>::ref_from_bytes(slots).map_err(|_| Corrupt)?;
         ensure(slots.iter().any(|slot| slot.get() == NONE))?;
         ensure(slots.iter().all(|slot| slot.get() == NONE || slot.get() < entities))
-    }
-
-    /// Subjects alone are in groups, each group once; who is in `members_of(...)` is found out on its parent.
-    fn check_memberships(&self, entity: u32) -> Result<(), Corrupt> {
-        let memberships = self.memberships(entity)?;
-        ensure(memberships.is_empty() || self.flags_of(entity)? & type_flags::SUBJECT != 0)?;
-        let mut earlier = None;
-        for membership in memberships {
-            let (group, flags) = (membership.group.get(), membership.flags.get());
-            ensure(earlier < Some(group))?;
-            earlier = Some(group);
-            ensure(group < self.entities() && self.flags_of(group)? & type_flags::GROUP != 0)?;
-            ensure(flags & !(membership_flags::LIVE | membership_flags::MEMBERS_OF | membership_flags::ALL) == 0)?;
-            let record: &EntityRecord = self.record(group)?;
-            ensure((flags & membership_flags::MEMBERS_OF != 0) == (record.parent.get() != NONE))?;
-        }
-        Ok(())
-    }
-
-    /// The flags of an entity's type.
-    fn flags_of(&self, entity: u32) -> Result<u32, Corrupt> {
-        let record: &EntityRecord = self.record(entity)?;
-        Ok(self.record::<TypeRecord>(u32::from(record.kind.get()))?.flags.get())
     }
 
     fn check_forbids(&self) -> Result<(), Corrupt> {

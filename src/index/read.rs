@@ -7,8 +7,8 @@ use crate::compile::layout::{
     AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, ChangeRecord, CredentialRecord,
     CredentialScopeRecord, DemandRecord, EntityRecord, ExclusiveRecord, ForbidRecord, HolderRecord, HolderValueRecord,
     InstructionRecord, LimitRecord, MembershipRecord, NONE, NameSlot, ParameterRecord, PermissionRecord, ProgramRecord,
-    PurviewRecord, RoleRecord, RuleRecord, ScopeRequirementRecord, Section, TargetedForbidRecord, TermsRecord,
-    TypeRecord, ValueRecord,
+    PurviewRecord, RequirementRecord, RoleRecord, RuleRecord, ScopeRequirementRecord, SeatClassRecord, SeatRuleRecord,
+    Section, TargetedForbidRecord, TermsRecord, TypeRecord, ValueRecord,
 };
 
 use super::Index;
@@ -57,6 +57,9 @@ records! {
     TermsRecord => Terms,
     ForbidRecord => Forbids,
     TargetedForbidRecord => TargetedForbids,
+    RequirementRecord => Requirements,
+    SeatClassRecord => SeatClasses,
+    SeatRuleRecord => SeatRules,
     CredentialRecord => Credentials,
     CredentialScopeRecord => CredentialScopes,
     ScopeRequirementRecord => ScopeRequirements,

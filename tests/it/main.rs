@@ -35,9 +35,13 @@ mod reference;
 #[cfg(test)]
 mod regressions;
 #[cfg(test)]
+mod requires_cases;
+#[cfg(test)]
 mod result_cases;
 #[cfg(test)]
 mod result_equals_load;
+#[cfg(test)]
+mod seat_cases;
 #[cfg(test)]
 mod studio_cases;
 #[cfg(test)]

@@ -27,6 +27,7 @@ roles:
   boss: {at: org, allow: [{on: team, actions: all, assigns: all}]}
   owner: {at: team, customisable: true, allow: [{on: room, actions: all}, {on: org, actions: all, held_at: [team]}]}
   editor: {at: [org, team], customisable: true, allow: [{on: room, actions: [view]}, {on: org, actions: [view], held_at: org}]}
+  lead: {at: room, requires: {held_at: room, on: team, has: [editor], has_no: [viewer]}, allow: [{on: room, actions: all}]}
   viewer: {at: [org, team], holders: user, allow: [{on: room, actions: [view]}]}
 exclusive:
   one: {roles: [owner, viewer], at: team}
@@ -104,6 +105,23 @@ fn taking_a_role_leaves_what_may_be_held() {
         assert_eq!(boss(&["owner@team/t", "editor@org/o"], action, parameters), Reason::Granted);
         assert_eq!(boss(&[], action, parameters), Reason::Granted);
     }
+}
+
+#[test]
+fn what_a_role_rests_on_stays_and_what_it_rules_out_does_not_come() {
+    let resting = ["editor@team/t", "lead@room/r"];
+    assert_eq!(boss(&resting, "take", ""), OUT);
+    assert_eq!(boss(&resting, "drop", "role=editor"), OUT);
+    assert_eq!(boss(&resting, "drop", "role=viewer"), Reason::Granted);
+    assert_eq!(boss(&resting, "set", "role=owner"), OUT);
+    assert_eq!(boss(&resting, "set", "role=editor"), Reason::Granted);
+    assert_eq!(boss(&resting, "give", "role=owner"), Reason::Granted);
+    assert_eq!(boss(&resting, "give", "role=viewer"), OUT);
+    let words = |action: &str, parameters: &str| {
+        violations(&held(&resting), &format!("user/boss {action} team/t"), &format!("target=@user/x {parameters}"))
+    };
+    says(&words("take", ""), &["`lead` at `room/r` lacks a role that it requires above"]);
+    says(&words("give", "role=viewer"), &["`lead` at `room/r` is ruled out by `viewer` at `team/t`"]);
 }
 
 #[test]

@@ -26,6 +26,15 @@ impl<'a> Expanded<'a> {
         self.memberships.all().is_empty()
     }
 
+    /// What a holder holds on one scope.
+    pub(super) fn at(&self, holder: u32, scope: u32) -> &'a [Held] {
+        let key = |(own, record, _): &Held| (*own, record.scope.get());
+        let start = self.list.partition_point(|held| key(held) < (holder, scope));
+        let rest = self.list.get(start..).unwrap_or_default();
+        let mine = rest.partition_point(|held| key(held) == (holder, scope));
+        rest.get(..mine).unwrap_or_default()
+    }
+
     /// The groups of a subject.
     pub(super) fn groups(&self, subject: u32) -> impl Iterator<Item = &MembershipRecord> {
         self.memberships.of(subject)

@@ -29,6 +29,10 @@ pub struct RoleRecord {
     pub holders: U32,
     /// Behind the last of them.
     pub holders_end: U32,
+    /// First requirement.
+    pub requirements: U32,
+    /// Behind the last requirement.
+    pub requirements_end: U32,
 }
 
 /// Flags of a role.

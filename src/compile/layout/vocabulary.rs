@@ -21,6 +21,8 @@ pub enum NameKind {
     Role,
     /// The name of a role that some scope defines; no owner. Its value is one of those roles.
     RoleSomewhere,
+    /// A class of seats; no owner.
+    Seats,
 }
 
 /// One name.

@@ -173,4 +173,26 @@ impl Schema<'_> {
         types.dedup();
         types
     }
+
+    /// Subject types by name; an empty list stands for all of them.
+    pub(in crate::compile) fn subject_types(
+        &self,
+        names: &[Spanned<String>],
+        owner: &str,
+        findings: &mut Findings,
+    ) -> Vec<u16> {
+        let is_subject = |n: &u16| self.type_info(*n).is_some_and(|info| info.sort == TypeSort::Subject);
+        if names.is_empty() {
+            let numbered = self.types.iter().zip(0..).map(|(_, number)| number);
+            return numbered.filter(is_subject).collect();
+        }
+        let mut types = Vec::new();
+        for name in names {
+            match self.type_number(&name.value).filter(is_subject) {
+                Some(number) => types.push(number),
+                None => findings.error(name.at, format!("{owner}: `{}` is no subject type", name.value)),
+            }
+        }
+        types
+    }
 }

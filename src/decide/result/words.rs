@@ -27,6 +27,12 @@ impl Violation {
                     entity(scope)?
                 )
             }
+            Self::NoBase { role: which, scope } => {
+                format!("{} at {} lacks a role that it requires above", role(which)?, entity(scope)?)
+            }
+            Self::Barred { role: which, scope, by: (other, there) } => {
+                format!("{} at {} is ruled out by {} at {}", role(which)?, entity(scope)?, role(other)?, entity(there)?)
+            }
             Self::NotOne { holder, scope } => {
                 format!("{} does not hold exactly one role at {}", entity(holder)?, entity(scope)?)
             }

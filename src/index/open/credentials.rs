@@ -65,7 +65,7 @@ impl Index {
         self.in_set(set.get(), self.count::<PermissionRecord>().saturating_sub(1)).map(drop)
     }
 
-    fn sort_of(&self, entity: u32) -> Result<u32, Corrupt> {
+    pub(super) fn sort_of(&self, entity: u32) -> Result<u32, Corrupt> {
         ensure(entity < self.entities())?;
         let record: &EntityRecord = self.record(entity)?;
         Ok(self.record::<TypeRecord>(u32::from(record.kind.get()))?.flags.get())

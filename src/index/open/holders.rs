@@ -1,0 +1,67 @@
+//! What opening checks of groups, requirements and seats: everything that they name exists and stands in order.
+
+use zerocopy::little_endian::U32;
+
+use crate::compile::layout::{
+    EntityRecord, NONE, RequirementRecord, RoleRecord, SeatClassRecord, SeatRuleRecord, Section, TypeRecord,
+    membership_flags, seat_places, type_flags,
+};
+use crate::index::Index;
+use crate::index::read::Corrupt;
+
+use super::ensure;
+
+impl Index {
+    /// Subjects alone are in groups, in each once; who is in `members_of(...)` is found out on the group's parent.
+    pub(super) fn check_memberships(&self, entity: u32) -> Result<(), Corrupt> {
+        let memberships = self.memberships(entity)?;
+        ensure(memberships.is_empty() || self.sort_of(entity)? & type_flags::SUBJECT != 0)?;
+        let mut earlier = None;
+        for membership in memberships {
+            let (group, flags) = (membership.group.get(), membership.flags.get());
+            ensure(earlier < Some(group))?;
+            earlier = Some(group);
+            ensure(self.sort_of(group)? & type_flags::GROUP != 0)?;
+            ensure(flags & !(membership_flags::LIVE | membership_flags::MEMBERS_OF | membership_flags::ALL) == 0)?;
+            let record: &EntityRecord = self.record(group)?;
+            ensure((flags & membership_flags::MEMBERS_OF != 0) == (record.parent.get() != NONE))?;
+        }
+        Ok(())
+    }
+
+    /// Each role's requirements.
+    pub(super) fn check_requirements(&self) -> Result<(), Corrupt> {
+        for role in self.all::<RoleRecord>()? {
+            self.records::<RequirementRecord>(role.requirements.get(), role.requirements_end.get())?;
+        }
+        for requirement in self.all::<RequirementRecord>()? {
+            self.record::<TypeRecord>(u32::from(requirement.held_at.get()))?;
+            self.record::<TypeRecord>(u32::from(requirement.on.get()))?;
+            self.check_list::<RoleRecord>(requirement.has, requirement.has_end)?;
+            self.check_list::<RoleRecord>(requirement.has_no, requirement.has_no_end)?;
+        }
+        Ok(())
+    }
+
+    /// Each class of seats.
+    pub(super) fn check_seats(&self) -> Result<(), Corrupt> {
+        for class in self.all::<SeatClassRecord>()? {
+            self.text(class.name.get())?;
+            self.check_list::<TypeRecord>(class.per, class.per_end)?;
+            self.check_list::<TypeRecord>(class.subjects, class.subjects_end)?;
+            self.records::<SeatRuleRecord>(class.rules.get(), class.rules_end.get())?;
+        }
+        for rule in self.all::<SeatRuleRecord>()? {
+            self.check_list::<RoleRecord>(rule.roles, rule.roles_end)?;
+            ensure(rule.places.get() & !(seat_places::HERE | seat_places::ABOVE | seat_places::BELOW) == 0)?;
+        }
+        Ok(())
+    }
+
+    /// Numbers of records of one kind, in order, none twice.
+    fn check_list<T: crate::index::read::Record>(&self, start: U32, end: U32) -> Result<(), Corrupt> {
+        let list = self.numbers(Section::Lists, start.get(), end.get())?;
+        ensure(list.is_sorted_by(|a, b| a.get() < b.get()))?;
+        ensure(list.iter().all(|item| item.get() < self.count::<T>()))
+    }
+}
