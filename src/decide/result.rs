@@ -3,7 +3,17 @@
 //! Only the target's bindings change, and only on the resource; the facts before are valid. So only what the target
 //! holds is looked at. A superuser's change is looked at like everybody's.
 
+/// Leaves a function that looks for violations when the search was broken off.
+macro_rules! go_on {
+    ($looked:expr) => {
+        if $looked.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    };
+}
+
 mod after;
+mod required;
 mod words;
 
 use std::ops::ControlFlow;
@@ -34,6 +44,10 @@ pub(super) enum Violation {
     NotHeldBy { role: u32, holder: u32 },
     /// Two roles of a set on one scope.
     Exclusive { set: u32, roles: (u32, u32), scope: u32 },
+    /// The target would not hold what a role rests on.
+    NoBase { role: u32, scope: u32 },
+    /// The target would hold what a role rules out.
+    RuledOut { role: u32, scope: u32, other: u32, at: u32 },
     /// The target holds no role on the resource, or more than one.
     NotOne { holder: u32, scope: u32 },
     /// The role takes no list of its holder's own.
@@ -130,15 +144,6 @@ type See<'s> = &'s mut dyn FnMut(Violation) -> ControlFlow<()>;
 /// Whether the search was broken off.
 type Looked = Result<ControlFlow<()>, Corrupt>;
 
-/// Leaves a function that looks for violations when the search was broken off.
-macro_rules! go_on {
-    ($looked:expr) => {
-        if $looked.is_break() {
-            return Ok(ControlFlow::Break(()));
-        }
-    };
-}
-
 /// Shows every violation of the facts after a change.
 fn look(question: &Question<'_>, change: &ChangeRecord, see: See<'_>) -> Looked {
     let kind = ChangeKind::from_code(change.kind).ok_or(Corrupt)?;
@@ -164,7 +169,8 @@ fn look(question: &Question<'_>, change: &ChangeRecord, see: See<'_>) -> Looked 
     };
     let after = After::new(question.index, (target, scope), added, gone)?;
     go_on!(held_rightly(&after, see)?);
-    exclusive(&after, see)
+    go_on!(exclusive(&after, see)?);
+    required::required(&after, see)
 }
 
 /// What is new may be held where it is, and by the target.

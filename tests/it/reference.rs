@@ -71,6 +71,12 @@ pub(crate) fn given(policy: &Policy, facts: &Facts, binding: &Binding, version: 
     Book { policy, facts }.given(binding, version)
 }
 
+/// The permissions that a binding's role gives now where it is held.
+pub(crate) fn gives(policy: &Policy, facts: &Facts, binding: &Binding) -> Vec<String> {
+    let book = Book { policy, facts };
+    book.given(binding, book.current_version(binding))
+}
+
 /// Who takes a seat of a class in a scope, or in those below it.
 #[expect(dead_code, reason = "the engine does not count yet")]
 pub(crate) fn seats(policy: &Policy, facts: &Facts, class: &str, scope: &EntityName, time: Timestamp) -> usize {

@@ -27,6 +27,16 @@ impl Violation {
                     entity(scope)?
                 )
             }
+            Self::NoBase { role: which, scope } => {
+                format!("{} at {} rests on a role that would not be held above it", role(which)?, entity(scope)?)
+            }
+            Self::RuledOut { role: which, scope, other, at } => format!(
+                "{} at {} rules out {}, which would be held at {}",
+                role(which)?,
+                entity(scope)?,
+                role(other)?,
+                entity(at)?
+            ),
             Self::NotOne { holder, scope } => {
                 format!("{} does not hold exactly one role at {}", entity(holder)?, entity(scope)?)
             }

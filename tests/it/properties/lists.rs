@@ -51,8 +51,10 @@ fn resources(
 }
 
 fn subjects(index: &Index, facts: &Facts, question: &Question, kind: &str, time: Timestamp) -> Result<(), String> {
+    // Credentials are listed only where their type is named.
+    let credentials = facts.credentials.iter().map(|own| own.name.value.clone()).filter(|own| own.kind == kind);
     let names = facts.subjects.iter().map(|own| own.name.value.clone());
-    let candidates = names.filter(|own| kind.is_empty() || own.kind == kind).collect();
+    let candidates = names.filter(|own| kind.is_empty() || own.kind == kind).chain(credentials).collect();
     let wanted = checked(index, candidates, time, |subject| Question { subject, ..question.clone() });
     let subject = EntityName { kind: kind.to_owned(), id: String::new() };
     let question = Question { subject, ..question.clone() };

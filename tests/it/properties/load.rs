@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use sidegate::compile::compile;
+use sidegate::model::Facts;
 
 use super::{decisions, seed, shrink};
 use crate::print::print;
@@ -43,9 +44,16 @@ fn disagree(universe: &Universe) -> bool {
     compile(&universe.policy, &universe.facts).is_ok() == reference::refuses(&universe.policy, &universe.facts)
 }
 
+/// Whether nothing is wrong with the policy alone.
+fn has_a_good_policy(universe: &Universe) -> bool {
+    let mut policy = universe.policy.clone();
+    policy.forbids.clear();
+    compile(&policy, &Facts::default()).is_ok()
+}
+
 /// The smallest universe found on which they disagree, and what the engine says about it.
 pub(super) fn report(universe: Universe) -> String {
-    let small = shrink::universe(universe, &disagree);
+    let small = shrink::universe(universe, &|left| disagree(left) && has_a_good_policy(left));
     let findings = compile(&small.policy, &small.facts).err();
     let refused = reference::refuses(&small.policy, &small.facts);
     format!("the reference refuses: {refused}; the engine: {findings:?}\n{}", print(&small))

@@ -4,6 +4,7 @@ use sidegate::model::{Action, Binding, EntityName, Parameter, Purview, RoleSet, 
 
 use super::book::is_among;
 use super::groups::When;
+use super::question::takes_roles;
 use super::roles::Way;
 use super::values::property;
 use super::{Object, World};
@@ -22,12 +23,7 @@ impl<'a> World<'a> {
     /// Whether every parameter that is a role names one that may be assigned.
     fn assigns(&self, assigns: Option<&RoleSet>, action: &Action) -> bool {
         let Some(set) = assigns else { return true };
-        let of_roles = |parameter: &&Parameter| match &parameter.value_type {
-            ValueType::Role => true,
-            ValueType::List(of) => matches!(**of, ValueType::Role),
-            _ => false,
-        };
-        action.parameters.iter().filter(of_roles).all(|parameter| {
+        action.parameters.iter().filter(|parameter| takes_roles(parameter)).all(|parameter| {
             let roles = self.texts(&parameter.name);
             roles.is_some_and(|roles| roles.iter().all(|role| is_in(role, set)))
         })

@@ -15,6 +15,9 @@ impl<'a> World<'a> {
         let (kind, action, _) = self.vocabulary()?;
         self.parameters(action)?;
         let object = self.place(kind, action)?;
+        if !self.sees_roles(&object, action) {
+            return Err(Reason::UnknownParameter);
+        }
         let (declared, stored) = self.asker();
         let own = object.own().map(|own| &own.attributes);
         if self.contradicts(declared, stored, self.request.subject_properties)
@@ -99,7 +102,7 @@ impl<'a> World<'a> {
     fn is_parameter(&self, value_type: &ValueType, value: &Value<'_>) -> bool {
         match (value_type, value) {
             (ValueType::Role, Value::String(name)) => {
-                self.role(name).is_some() || self.definer(&self.asked_chain(), name).is_some()
+                self.role(name).is_some() || self.facts.roles.iter().any(|role| role.name.value == **name)
             }
             (ValueType::Permission, Value::String(text)) => self.permission(text).is_some(),
             (ValueType::List(of), Value::List(items)) => items.iter().all(|item| self.is_parameter(of, item)),
@@ -116,12 +119,11 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The asked resource and what is above it, as far as that is known.
-    fn asked_chain(&self) -> Vec<&'a Resource> {
-        match (self.resource(self.request.resource), self.request.parent) {
-            (None, Some(parent)) => self.chain_of(parent),
-            _ => self.chain_of(self.request.resource),
-        }
+    /// Whether every role in a parameter is built in, or defined at the resource or above it.
+    fn sees_roles(&self, object: &Object<'a>, action: &Action) -> bool {
+        let seen = |name: &str| self.role(name).is_some() || self.definer(&object.chain, name).is_some();
+        let roles = action.parameters.iter().filter(|parameter| takes_roles(parameter));
+        roles.filter_map(|parameter| self.texts(&parameter.name)).flatten().all(seen)
     }
 
     fn place(&self, kind: &'a Type, action: &Action) -> Denied<Object<'a>> {
@@ -176,5 +178,14 @@ impl<'a> World<'a> {
                 let declared = |name: &str| action.parameters.iter().any(|parameter| **parameter.name == *name);
                 request.action_properties.iter().any(|(name, _)| !declared(name))
             })
+    }
+}
+
+/// Whether a parameter is a role, or a list of roles.
+pub(super) fn takes_roles(parameter: &Parameter) -> bool {
+    match &parameter.value_type {
+        ValueType::Role => true,
+        ValueType::List(of) => **of == ValueType::Role,
+        _ => false,
     }
 }

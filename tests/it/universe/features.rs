@@ -33,6 +33,8 @@ const KNOWN: &[Feature] = &[
     Feature::Versions,
     Feature::Pins,
     Feature::Credentials,
+    Feature::Purview,
+    Feature::Change,
 ];
 
 impl Feature {

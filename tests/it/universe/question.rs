@@ -9,12 +9,13 @@ use super::credentials::permissions;
 use super::facts::chain;
 use super::policy::ACTIONS;
 use super::{ADMIN, Draw, Feature, IDS, Universe, literal};
+use crate::reference;
 use crate::support::question::{Props, Question, Val};
 
 /// A question, and when it is asked.
 pub(crate) fn question(draw: &mut Draw<'_>, universe: &Universe) -> (Question, Timestamp) {
     let (policy, facts) = (&universe.policy, &universe.facts);
-    let (subject, resource) = who_and_what(draw, universe);
+    let (subject, resource, given) = who_and_what(draw, universe);
     let held = facts.resources.iter().find(|held| *held.name == resource);
     let parent = match held {
         Some(held) if draw.chance(20) => held.parent.as_ref().map(|parent| parent.value.clone()),
@@ -23,7 +24,8 @@ pub(crate) fn question(draw: &mut Draw<'_>, universe: &Universe) -> (Question, T
         _ => None,
     };
     let kind = policy.types.iter().find(|kind| *kind.name == resource.kind);
-    let action = if draw.chance(4) { *draw.choose(&["fly", "write"]) } else { action(draw, &resource) };
+    let other = if draw.chance(4) { *draw.choose(&["fly", "write"]) } else { action(draw, &resource) };
+    let action = given.as_deref().unwrap_or(other);
     let resource_attributes = kind.map_or(&[][..], |kind| &kind.attributes);
     let (subject_attributes, subject_values) = described(universe, &subject);
     let question = Question {
@@ -62,7 +64,7 @@ fn described<'u>(universe: &'u Universe, subject: &EntityName) -> (&'u [Attribut
 }
 
 /// Mostly somebody with a role, or a credential, and something where it counts.
-fn who_and_what(draw: &mut Draw<'_>, universe: &Universe) -> (EntityName, EntityName) {
+fn who_and_what(draw: &mut Draw<'_>, universe: &Universe) -> (EntityName, EntityName, Option<String>) {
     let facts = &universe.facts;
     let binding = (!facts.bindings.is_empty() && draw.chance(75)).then(|| draw.choose(&facts.bindings));
     let mut subject = match binding {
@@ -81,6 +83,9 @@ fn who_and_what(draw: &mut Draw<'_>, universe: &Universe) -> (EntityName, Entity
         |resource: &&Resource, at: &EntityName| chain(facts, resource).iter().any(|above| *above.name == *at);
     let within =
         binding.map(|binding| facts.resources.iter().filter(|own| is_within(own, &binding.at)).collect::<Vec<_>>());
+    if let Some((resource, action)) = binding.and_then(|binding| given(draw, universe, binding, within.as_ref()?)) {
+        return (subject, resource, Some(action));
+    }
     let resource = match within {
         _ if draw.chance(15) => EntityName {
             kind: (*draw.choose(&["a", "b", "c", "d", "b", "c", "d", "v", "k", "ghost"])).to_owned(),
@@ -89,7 +94,26 @@ fn who_and_what(draw: &mut Draw<'_>, universe: &Universe) -> (EntityName, Entity
         Some(within) if !within.is_empty() => draw.choose(&within).name.value.clone(),
         _ => draw.choose(&facts.resources).name.value.clone(),
     };
-    (subject, resource)
+    (subject, resource, None)
+}
+
+/// Mostly something that a binding's role gives, if it gives anything.
+fn given(
+    draw: &mut Draw<'_>,
+    universe: &Universe,
+    binding: &Binding,
+    within: &[&Resource],
+) -> Option<(EntityName, String)> {
+    if !draw.chance(55) {
+        return None;
+    }
+    let all = reference::gives(&universe.policy, &universe.facts, binding);
+    let administrative = |permission: &&String| ADMIN.iter().any(|action| permission.ends_with(action));
+    let some: Vec<_> = all.iter().filter(administrative).collect();
+    let permission = draw.maybe(30, &some).copied().or_else(|| draw.maybe(100, &all))?;
+    let (kind, action) = permission.split_once('.')?;
+    let fitting: Vec<_> = within.iter().filter(|own| own.name.kind == kind).collect();
+    Some((draw.maybe(100, &fitting)?.name.value.clone(), action.to_owned()))
 }
 
 /// Somebody who has what hangs on a binding, or might.

@@ -18,7 +18,7 @@ pub(super) fn role(draw: &mut Draw<'_>, policy: &Policy, own: &str) -> Role {
     let others = policy.roles.iter().filter(|role| !role.superuser);
     let includes: Vec<_> = others.filter(|_| draw.chance(40)).map(|role| role.name.clone()).collect();
     let mut rules: Vec<_> = (0..=draw.pick(3)).map(|_| rule(draw, policy, &at, own)).collect();
-    if draw.uses(Feature::Purview, 40) {
+    while draw.uses(Feature::Purview, 45) && rules.len() < 6 {
         rules.push(admin::rule(draw, policy, own));
     }
     Role {
