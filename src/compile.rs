@@ -5,6 +5,7 @@
 //! about who wins stands in [`crate::decide`].
 
 mod condition;
+mod confusable;
 mod credentials;
 mod eligible;
 mod entities;
@@ -80,6 +81,7 @@ fn compile_all(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     findings.stop_on_error()?;
     let mut tables = Tables::default();
     let entities = Entities::resolve(&schema, facts, &built_in, &mut findings);
+    confusable::warn(&schema, &entities, &mut findings);
     let mut memberships = Memberships::resolve(policy, facts, &schema, &entities, &mut findings);
     let mut literals = Literals::default();
     let attributes = entities.attribute_values(&schema, &mut literals, &mut tables.strings, &mut findings);

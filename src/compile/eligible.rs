@@ -103,7 +103,7 @@ impl Eligible {
     pub(super) fn records(&self, values: &mut Runs<HolderValueRecord>) -> Vec<HolderRecord> {
         let record = |kin: &Kin| {
             let (start, end) = values.intern(kin.when.iter().map(|(stored, _)| *stored).collect());
-            HolderRecord { kind: kin.kind.into(), reserved: 0.into(), values: start.into(), values_end: end.into() }
+            HolderRecord { kind: kin.kind.into(), reserved: 0.into(), demands: start.into(), demands_end: end.into() }
         };
         self.subjects.iter().map(record).collect()
     }

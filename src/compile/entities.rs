@@ -57,6 +57,13 @@ impl AttributeValues {
     }
 }
 
+impl EntityInfo<'_> {
+    /// Where it was written.
+    pub(super) fn place(&self) -> Position {
+        self.name.at
+    }
+}
+
 impl<'f> Entities<'f> {
     /// Numbers the entities and resolves their parents.
     pub(super) fn resolve(

@@ -51,12 +51,32 @@ fn fill_with(count: usize, seed: u64, hash: &impl Fn(u64, usize) -> u64) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use super::fill;
+    use super::{MOST_PROBES, fill};
+    use crate::compile::layout::{entity_hash, first_slot};
 
     #[test]
     fn colliding_keys_are_tried_under_other_seeds_and_then_refused() {
         let slots = fill(1_000, 7, |seed, key| if seed == 7 { 0 } else { (key as u64) << 54 }).unwrap();
         assert_eq!(slots.seed, 8);
         assert!(fill(1_000, 7, |_, _| 0).is_err());
+    }
+
+    /// Ids that all begin their search in the same small part of the table under a seed that is known beforehand: with
+    /// that seed a look-up would walk thousands of slots, so another one is taken, and look-ups stay short.
+    #[test]
+    fn ids_chosen_for_a_known_seed_are_placed_under_another() {
+        const IDS: usize = 20_000;
+        const KNOWN_SEED: u64 = 7;
+        let capacity = IDS + IDS / 2 + 1;
+        let collides = |id: &String| first_slot(entity_hash(KNOWN_SEED, 1, id.as_bytes()), capacity) < capacity / 16;
+        let ids: Vec<String> = (0..).map(|number: u32| format!("user-{number}")).filter(collides).take(IDS).collect();
+        let slots = fill(IDS, KNOWN_SEED, |seed, at| entity_hash(seed, 1, ids[at].as_bytes())).unwrap();
+        assert_ne!(slots.seed, KNOWN_SEED);
+        assert!(slots.probes as usize <= MOST_PROBES, "{}", slots.probes);
+        for (number, id) in (0..).zip(&ids) {
+            let first = first_slot(entity_hash(slots.seed, 1, id.as_bytes()), capacity);
+            let walk = (0..slots.probes as usize).map(|step| slots.keys[(first + step) % capacity]);
+            assert!(walk.take_while(|key| *key != super::NONE).any(|key| key == number), "{id}");
+        }
     }
 }

@@ -2,6 +2,12 @@
 
 use std::fmt;
 
+/// jiff ends a day before the year 9999 does, and "never" is often written as its last second. The calendar repeats every
+/// 400 years: what jiff does not know is read and shown that much earlier.
+const CYCLE: i64 = 146_097 * 86_400;
+const LAST_YEAR: &str = "9999";
+const EARLIER: &str = "9599";
+
 /// Seconds and nanoseconds since 1970-01-01T00:00:00Z, from year 1 to year 9999 as `google.protobuf.Timestamp` has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {
@@ -27,7 +33,15 @@ impl Timestamp {
 
     /// Reads RFC 3339 (`2026-01-31T09:00:00Z`, any offset).
     pub fn parse(text: &str) -> Option<Self> {
-        let moment: jiff::Timestamp = text.parse().ok()?;
+        if let Ok(moment) = text.parse() {
+            return Self::of(moment);
+        }
+        let earlier = format!("{EARLIER}{}", text.strip_prefix(LAST_YEAR)?);
+        let earlier = Self::of(earlier.parse().ok()?)?;
+        Self::new(earlier.seconds + CYCLE, earlier.nanos)
+    }
+
+    fn of(moment: jiff::Timestamp) -> Option<Self> {
         let nanos = i64::from(moment.subsec_nanosecond());
         let borrow = i64::from(nanos < 0);
         // jiff counts nanoseconds towards zero before 1970; protobuf always counts them forward.
@@ -49,8 +63,11 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = i32::try_from(self.nanos).unwrap_or(0);
-        match jiff::Timestamp::new(self.seconds, nanos) {
-            Ok(moment) => moment.fmt(f),
+        if let Ok(moment) = jiff::Timestamp::new(self.seconds, nanos) {
+            return moment.fmt(f);
+        }
+        match jiff::Timestamp::new(self.seconds - CYCLE, nanos) {
+            Ok(moment) => f.write_str(&moment.to_string().replacen(EARLIER, LAST_YEAR, 1)),
             Err(_) => write!(f, "{}s", self.seconds),
         }
     }
@@ -68,6 +85,23 @@ mod tests {
         assert_eq!(Timestamp::parse("2026-01-01T00:00:00Z"), Some(Timestamp::NEW_YEAR_2026));
         assert_eq!(Timestamp::parse("yesterday"), None);
         assert_eq!(Timestamp::parse("2026-01-31"), None);
+    }
+
+    #[test]
+    fn reads_and_prints_the_last_moments() {
+        for text in
+            ["9999-12-30T21:59:59Z", "9999-12-31T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999999999Z"]
+        {
+            assert_eq!(Timestamp::parse(text).map(|moment| moment.to_string()).as_deref(), Some(text));
+        }
+        assert_eq!(Timestamp::parse("9999-12-31T23:59:59.999999999Z"), Some(Timestamp::MAX));
+        assert_eq!(Timestamp::parse("0001-01-01T00:00:00Z"), Some(Timestamp::MIN));
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999999999Z");
+        let beyond =
+            ["9999-12-31T23:59:59-00:01", "9999-12-32T00:00:00Z", "10000-01-01T00:00:00Z", "0001-01-01T00:00:00+00:01"];
+        for text in beyond {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
     }
 
     #[test]

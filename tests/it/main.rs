@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod administration;
 #[cfg(test)]
+mod adversarial;
+#[cfg(test)]
 mod credential_cases;
 #[cfg(test)]
 mod credential_errors;

@@ -4,7 +4,7 @@ use sidegate::decide::{self, GrantError};
 use sidegate::index::Index;
 use sidegate::model::Reason;
 
-use crate::inline::{self, errors, load, reason_with, replaced, says};
+use crate::inline::{self, asked, errors, load, replaced, says};
 
 const POLICY: &str = r"
 sidegate: 1
@@ -52,7 +52,7 @@ fn held(bindings: &[&str]) -> Index {
 }
 
 fn boss(bindings: &[&str], action: &str, parameters: &str) -> Reason {
-    reason_with(&held(bindings), &format!("user/boss {action} team/t"), &format!("target=@user/x {parameters}"))
+    asked(&held(bindings), &format!("user/boss {action} team/t"), &format!("target=@user/x {parameters}"))
 }
 
 /// What the change would violate.
@@ -67,8 +67,8 @@ fn a_role_is_given_where_and_to_whom_it_may_be_held() {
     assert_eq!(boss(&[], "give", "role=editor"), Reason::Granted);
     assert_eq!(boss(&[], "give", "role=boss"), OUT);
     let index = held(&[]);
-    assert_eq!(reason_with(&index, "user/boss give team/t", "target=@bot/x role=editor"), Reason::Granted);
-    assert_eq!(reason_with(&index, "user/boss give team/t", "target=@bot/x role=viewer"), OUT);
+    assert_eq!(asked(&index, "user/boss give team/t", "target=@bot/x role=editor"), Reason::Granted);
+    assert_eq!(asked(&index, "user/boss give team/t", "target=@bot/x role=viewer"), OUT);
     says(&violations(&index, "user/boss give team/t", "target=@user/x role=boss"), &["`boss` is not held at `team/t`"]);
     says(
         &violations(&index, "user/boss give team/t", "target=@bot/x role=viewer"),
@@ -93,9 +93,9 @@ fn exclusive_roles_are_given_one_at_a_time() {
 #[test]
 fn the_result_binds_superusers_too() {
     let index = held(&["owner@team/t"]);
-    assert_eq!(reason_with(&index, "user/sys give team/t", "target=@user/x role=editor"), Reason::Granted);
-    assert_eq!(reason_with(&index, "user/sys give team/t", "target=@user/x role=viewer"), OUT);
-    assert_eq!(reason_with(&index, "user/sys loose team/t", "target=@user/x role=viewer"), Reason::Granted);
+    assert_eq!(asked(&index, "user/sys give team/t", "target=@user/x role=editor"), Reason::Granted);
+    assert_eq!(asked(&index, "user/sys give team/t", "target=@user/x role=viewer"), OUT);
+    assert_eq!(asked(&index, "user/sys loose team/t", "target=@user/x role=viewer"), Reason::Granted);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use sidegate::index::Index;
 use sidegate::model::Reason;
 
 use crate::inline;
-use crate::universe::draw::Draw;
+use crate::universe::Draw;
 
 const POLICY: &str = r"
 sidegate: 1

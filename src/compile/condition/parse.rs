@@ -52,6 +52,8 @@ pub(super) enum Term {
     List(Vec<Operand>),
 }
 
+const LITERALS_ONLY: &str = "a list in a condition holds literals only";
+
 /// Parses a condition.
 pub(super) fn parse(text: &str) -> Result<Vec<Step>, Mistake> {
     if text.len() > MOST_BYTES {
@@ -69,6 +71,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<Step>, Mistake> {
         Some(token) => Err(Mistake::new(token.offset, token.length, "the condition should end here")
             .help("join comparisons with `&&` or `||`")),
     }
+}
+
+fn is_size(token: &Token) -> bool {
+    matches!(&token.kind, TokenKind::Name(name) if name == "size")
 }
 
 struct Parser<'t> {
@@ -227,9 +233,13 @@ impl<'t> Parser<'t> {
                     break;
                 }
             }
+            // Before it is read: input must not choose how deep this recurses.
+            if let Some(token) = self.peek().filter(|token| token.kind == TokenKind::Symbol("[") || is_size(token)) {
+                return Err(Mistake::new(token.offset, token.length, LITERALS_ONLY));
+            }
             let item = self.operand()?;
             if item.size || matches!(item.term, Term::Path(_) | Term::List(_)) {
-                return Err(Mistake::new(item.offset, item.length.max(1), "a list in a condition holds literals only"));
+                return Err(Mistake::new(item.offset, item.length.max(1), LITERALS_ONLY));
             }
             self.grow(&item)?;
             items.push(item);
@@ -251,6 +261,9 @@ impl<'t> Parser<'t> {
                 );
             }
             "size" if self.accept("(").is_some() => {
+                if let Some(token) = self.peek().filter(|token| is_size(token)) {
+                    return Err(Mistake::new(token.offset, token.length, "`size` takes a text or a list"));
+                }
                 let inner = self.operand()?;
                 self.expect(")")?;
                 return Ok(Operand { size: true, ..inner });
