@@ -4,6 +4,7 @@
 //! It may allocate and take its time. It reads no file and knows no file format, and it never decides: the only rule
 //! about who wins stands in [`crate::decide`].
 
+mod canonical;
 mod condition;
 mod confusable;
 mod credentials;
@@ -66,7 +67,7 @@ pub struct Compiled {
 /// Every error of the policy and the facts, in the order of their places, together with the warnings. A mistake in the
 /// vocabulary hides mistakes that can only be seen through it.
 pub fn compile(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnostic>> {
-    let mut compiled = compile_all(policy, facts);
+    let mut compiled = compile_all(&canonical::policy(policy), facts);
     match &mut compiled {
         Ok(Compiled { warnings, .. }) => mark(warnings, policy, facts),
         Err(findings) => mark(findings, policy, facts),

@@ -51,7 +51,10 @@ impl Forbids {
         for forbid in &policy.forbids {
             forbids.add_forbid(forbid, lowering, conditions, findings);
         }
-        for block in &facts.blocks {
+        // Lifetimes are numbered in this order: it must not depend on the order of the source.
+        let mut blocks: Vec<&Block> = facts.blocks.iter().collect();
+        blocks.sort_by(|a, b| a.id.value.cmp(&b.id.value));
+        for block in blocks {
             forbids.add_block(block, lowering, findings);
         }
         forbids.list.sort_by(|a, b| (&a.id, a.when).cmp(&(&b.id, b.when)));

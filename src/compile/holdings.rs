@@ -62,7 +62,7 @@ impl Holdings {
         let mut terms = Runs::default();
         let mut level_sets = Runs::default();
         let mut list = Vec::with_capacity(facts.bindings.len());
-        for binding in &facts.bindings {
+        for binding in in_order(&facts.bindings) {
             let Some((subject, scope, role)) = check(binding, stage, findings) else { continue };
             let flags = if binding.disabled { terms_flags::DISABLED } else { 0 };
             let role_info = stage.roles.info(role);
@@ -85,6 +85,29 @@ impl Holdings {
         required::check(stage, &expanded, &terms.items, findings);
         Self { list, level_sets, terms }
     }
+}
+
+/// The bindings in an order in which their terms are numbered the same way however they were written. Most have none, and
+/// are left where they stand.
+fn in_order(bindings: &[Binding]) -> impl Iterator<Item = &Binding> {
+    let has_terms = |binding: &&Binding| {
+        let Binding { levels, customised, lifetime, disabled, .. } = binding;
+        !levels.is_empty() || customised.is_some() || !lifetime.is_always() || *disabled
+    };
+    let mut with_terms: Vec<&Binding> = bindings.iter().filter(has_terms).collect();
+    with_terms.sort_by_cached_key(|binding| {
+        let Binding { subject, role, at, levels, customised, lifetime, disabled, .. } = binding;
+        let mut levels: Vec<_> = levels.iter().map(|(path, level)| (&path.value, &level.value)).collect();
+        levels.sort_unstable();
+        let customised = customised.as_ref().map(|list| {
+            let mut permissions: Vec<&str> = list.permissions.iter().map(|name| name.as_str()).collect();
+            permissions.sort_unstable();
+            (list.version.as_ref().map(|version| version.value), permissions)
+        });
+        let life = (lifetime.not_before, lifetime.expires);
+        (&subject.value, &at.value, &role.value, *disabled, life, levels, customised)
+    });
+    bindings.iter().filter(move |binding| !has_terms(binding)).chain(with_terms)
 }
 
 /// Subject, scope and role of a binding that may exist.

@@ -21,13 +21,18 @@ pub(super) fn rules(
 ) -> (Vec<FlatRule>, Versions) {
     check_form(role, bounds, findings);
     let mut flat = |rules: &[DefinedRule], label: &str, conditions: &mut Conditions| -> Vec<FlatRule> {
-        rules.iter().flat_map(|rule| rules_of(rule, label, bounds, lowering, conditions, findings)).collect()
+        // Conditions are numbered in this order: it must not depend on the order of the source.
+        let mut rules: Vec<&DefinedRule> = rules.iter().collect();
+        rules.sort_by(|a, b| a.on.value.cmp(&b.on.value));
+        rules.into_iter().flat_map(|rule| rules_of(rule, label, bounds, lowering, conditions, findings)).collect()
     };
     let name = &role.name.value;
     match &role.rules {
         RoleRules::Plain(rules) => (flat(rules, &format!("role `{name}`"), conditions), Vec::new()),
         RoleRules::Versioned { current, versions } => {
             let (mut now, mut gives) = (Vec::new(), Versions::new());
+            let mut versions: Vec<_> = versions.iter().collect();
+            versions.sort_by_key(|(number, _)| number.value);
             for (number, rules) in versions {
                 let label = format!("version {} of role `{name}`", number.value);
                 let is_current = number.value == current.value;

@@ -10,6 +10,7 @@ use crate::universe::Universe;
 
 pub(super) fn decide_alike(sample: &Sample) -> Result<(), Broken> {
     deterministic(sample)?;
+    ordered(sample)?;
     reopened(sample)?;
     round_trip(sample)
 }
@@ -20,6 +21,15 @@ fn deterministic(sample: &Sample) -> Result<(), Broken> {
     sample.each(|question, time| {
         same(&ask(&sample.index, question, time), &ask(&again, question, time), "I10: two answers")
     })
+}
+
+/// What an author may write in any order has the same digest in any.
+fn ordered(sample: &Sample) -> Result<(), Broken> {
+    match opened(&sample.universe.shuffled()) {
+        Some(other) if other.bytes() == sample.index.bytes() => Ok(()),
+        Some(_) => Err(Broken { question: None, why: "I10: in another order, another index".to_owned() }),
+        None => Err(Broken { question: None, why: "I10: in another order, refused".to_owned() }),
+    }
 }
 
 fn reopened(sample: &Sample) -> Result<(), Broken> {
