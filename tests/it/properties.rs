@@ -3,6 +3,7 @@
 //! `SIDEGATE_DECISIONS=N` asks for more decisions, `SIDEGATE_SEED=N` for others; a failure prints the seed and the
 //! smallest universe found, as a source that can be loaded.
 
+mod counts;
 mod forms;
 mod invariants;
 mod lists;

@@ -4,7 +4,7 @@ use sidegate::decide;
 use sidegate::index::Index;
 use sidegate::model::{Reason, Timestamp};
 
-use super::{Broken, Outcome, Sample, allows, ask, forms, lists, narrowing, never, opened, same};
+use super::{Broken, Outcome, Sample, allows, ask, counts, forms, lists, narrowing, never, opened, same};
 use crate::support::question::Question;
 use crate::universe::{ADMIN, ATTRIBUTES, Draw};
 
@@ -50,7 +50,8 @@ pub(super) fn hold(sample: &Sample, draw: &mut Draw<'_>) -> Result<(), Broken> {
         )
     })?;
     sample.each(|question, time| doors_agree(&sample.index, question, time))?;
-    lists::agree(sample)
+    lists::agree(sample)?;
+    counts::agree(sample)
 }
 
 fn forgetting_never_widens(sample: &Sample) -> Result<(), Broken> {
