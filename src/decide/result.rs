@@ -4,6 +4,7 @@
 //! holds is looked at. A superuser's change is looked at like everybody's.
 
 mod after;
+mod required;
 mod words;
 
 use std::ops::ControlFlow;
@@ -34,6 +35,10 @@ pub(super) enum Violation {
     NotHeldBy { role: u32, holder: u32 },
     /// Two roles of a set on one scope.
     Exclusive { set: u32, roles: (u32, u32), scope: u32 },
+    /// A role that only raises, without a base to raise.
+    NoBase { role: u32, scope: u32 },
+    /// A role that may not be held beside another above it.
+    Excluded { role: u32, scope: u32, other: u32, above: u32 },
     /// The target holds no role on the resource, or more than one.
     NotOne { holder: u32, scope: u32 },
     /// The role takes no list of its holder's own.
@@ -164,7 +169,8 @@ fn look(question: &Question<'_>, change: &ChangeRecord, see: See<'_>) -> Looked 
     };
     let after = After::new(question.index, (target, scope), added, gone)?;
     go_on!(held_rightly(&after, see)?);
-    exclusive(&after, see)
+    go_on!(exclusive(&after, see)?);
+    required::required(&after, see)
 }
 
 /// What is new may be held where it is, and by the target.

@@ -32,7 +32,6 @@ pub(super) struct Holding {
     pub(super) role: u32,
     /// Where.
     pub(super) scope: u32,
-    #[expect(dead_code, reason = "read by requirements, which come next")]
     /// Whether it can be the base of another role: it is enabled, and not held for being a member of a scope.
     pub(super) is_base: bool,
 }

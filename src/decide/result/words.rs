@@ -27,6 +27,13 @@ impl Violation {
                     entity(scope)?
                 )
             }
+            Self::NoBase { role: which, scope } => {
+                format!("{} at {} only raises, and no role that it requires is held", role(which)?, entity(scope)?)
+            }
+            Self::Excluded { role: which, scope, other, above } => {
+                let (scope, above) = (entity(scope)?, entity(above)?);
+                format!("{} at {scope} may not be held beside {} at {above}", role(which)?, role(other)?)
+            }
             Self::NotOne { holder, scope } => {
                 format!("{} does not hold exactly one role at {}", entity(holder)?, entity(scope)?)
             }
