@@ -34,7 +34,7 @@ pub use explain::{Consideration, Explanation, explain};
 pub use list::{ListError, Listing, Page, PageBounds};
 pub use list_levels::{GovernorLevel, LevelsError, list_levels};
 pub use result::{GrantCheck, GrantError, check_grant};
-pub use seats::{CountError, count_seats};
+pub use seats::{CountError, count_seats, seat_classes};
 
 use parameters::{Parameter, Parameters};
 use placement::Target;
@@ -59,23 +59,31 @@ pub struct ActionVerdict {
 }
 
 /// Every action of the resource's type, in name order, each with the verdict that [`authorize`] gives; the request's own
-/// action is ignored. Of an unknown type there are none.
+/// action is ignored, and each takes those of its parameters that it declares. Of an unknown type there are none.
 ///
 /// # Errors
 /// As [`authorize`].
 pub fn list_actions(index: &Index, request: &Request<'_>, time: Timestamp) -> Result<Vec<ActionVerdict>, Malformed> {
     Request { action: "any", ..*request }.check()?;
+    let actions = actions_of(index, request.resource.kind).unwrap_or_default();
+    let declares = |permission, name| matches!(index.parameter_named(permission, name), Ok(Some(_)));
+    let is_declared = |name| actions.iter().any(|(permission, _)| declares(*permission, name));
     let mut list = Vec::new();
-    for action in actions_of(index, request.resource.kind).unwrap_or_default() {
-        let verdict = decide(index, &Request { action, ..*request }, time, &mut Silent)?;
-        list.push(ActionVerdict { action: action.to_owned(), verdict });
+    for (permission, action) in &actions {
+        // What no action declares is left in, so that it counts as undeclared.
+        let own =
+            request.action_properties.iter().filter(|(name, _)| declares(*permission, name) || !is_declared(name));
+        let action_properties: Vec<_> = own.copied().collect();
+        let request = Request { action, action_properties: &action_properties, ..*request };
+        list.push(ActionVerdict { action: (*action).to_owned(), verdict: decide(index, &request, time, &mut Silent)? });
     }
     Ok(list)
 }
 
-fn actions_of<'i>(index: &'i Index, kind: &str) -> Result<Vec<&'i str>, Corrupt> {
+fn actions_of<'i>(index: &'i Index, kind: &str) -> Result<Vec<(u32, &'i str)>, Corrupt> {
     let Some((_, kind)) = index.type_named(kind)? else { return Ok(Vec::new()) };
-    (kind.permissions.get()..kind.permissions_end.get()).map(|permission| index.action_name(permission)).collect()
+    let permissions = kind.permissions.get()..kind.permissions_end.get();
+    permissions.map(|permission| Ok((permission, index.action_name(permission)?))).collect()
 }
 
 /// The whole decision, told to a trace. Names that the snapshot holds are well formed, because loading saw to it: only

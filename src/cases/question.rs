@@ -89,8 +89,9 @@ fn resource_attributes<'p>(policy: &'p Policy, kind: &str) -> Option<&'p [Attrib
 
 fn parameter<'p>(policy: &'p Policy, kind: &str, action: &str, name: &str) -> Option<&'p ValueType> {
     let kind = policy.types.iter().find(|own| own.name.value == kind)?;
-    let action = kind.actions.iter().find(|own| own.name.value == action)?;
-    action.parameters.iter().find(|own| own.name.value == name).map(|own| &own.value_type)
+    // A list of actions names none: any of the type's may declare it.
+    let asked = kind.actions.iter().filter(|own| action.is_empty() || own.name.value == action);
+    asked.flat_map(|own| &own.parameters).find(|own| own.name.value == name).map(|own| &own.value_type)
 }
 
 fn of<'p>(attributes: &'p [Attribute], name: &str) -> Option<&'p ValueType> {

@@ -28,6 +28,14 @@ pub(super) fn refused(problem: &ClientError) -> Trouble {
     Trouble::new(exit, problem.to_string())
 }
 
+/// A call that was not answered, which names what may not be there: that is a mistake of the command line.
+pub(super) fn refused_name(problem: &ClientError) -> Trouble {
+    match problem {
+        ClientError::Refused { code: tonic::Code::NotFound, .. } => Trouble::new(Exit::Usage, problem.to_string()),
+        _ => refused(problem),
+    }
+}
+
 /// A request as a message.
 pub(super) fn authorize_request(request: &Request<'_>) -> v1::AuthorizeRequest {
     v1::AuthorizeRequest {
@@ -46,6 +54,7 @@ pub(super) fn list_actions_request(request: &Request<'_>) -> v1::ListActionsRequ
         subject: Some(subject(request)),
         resource: Some(resource(request)),
         context: properties(request.context),
+        parameters: properties(request.action_properties),
         consistency: None,
         request_id: String::new(),
     }
@@ -73,6 +82,25 @@ pub(super) fn list_subjects_request(request: &Request<'_>) -> v1::ListSubjectsRe
         context: properties(request.context),
         page_size: LARGEST_PAGE,
         ..v1::ListSubjectsRequest::default()
+    }
+}
+
+/// The question of every level of a subject at a scope.
+pub(super) fn list_levels_request(subject: Entity<'_>, scope: Entity<'_>) -> v1::ListLevelsRequest {
+    v1::ListLevelsRequest {
+        subject: Some(entity(subject)),
+        scope: Some(entity(scope)),
+        page_size: LARGEST_PAGE,
+        ..v1::ListLevelsRequest::default()
+    }
+}
+
+/// The question of how many seats are taken; no class stands for all.
+pub(super) fn count_seats_request(scope: Entity<'_>, classes: &[String]) -> v1::CountSeatsRequest {
+    v1::CountSeatsRequest {
+        scope: Some(entity(scope)),
+        seat_classes: classes.to_vec(),
+        ..v1::CountSeatsRequest::default()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::compile::layout::{
 use crate::index::{Corrupt, Held, Index, optional};
 use crate::model::Timestamp;
 
-use super::placement::chain;
+use super::placement::nearest_above;
 
 /// A subject with its groups at a moment.
 #[derive(Clone, Copy)]
@@ -139,7 +139,7 @@ impl<'i> Holders<'i> {
     /// through `all(...)`. A base has no requirements of its own there (checked at load): this does not recurse.
     fn has_base(&self, demand: &RequirementRecord, scope: &EntityRecord) -> Result<bool, Corrupt> {
         let bases = self.index.numbers(Section::Lists, demand.has.get(), demand.has_end.get())?;
-        let Some(above) = self.nearest_above(scope, demand.on.get())? else { return Ok(false) };
+        let Some(above) = nearest_above(self.index, scope, demand.on.get())? else { return Ok(false) };
         for held in self.at(above) {
             let (through, bindings) = held?;
             if !through.is_live() || through.has(membership_flags::MEMBERS_OF) {
@@ -154,17 +154,15 @@ impl<'i> Holders<'i> {
         }
         Ok(false)
     }
+}
 
-    fn nearest_above(&self, scope: &EntityRecord, kind: u16) -> Result<Option<u32>, Corrupt> {
-        let Some(parent) = optional(scope.parent) else { return Ok(None) };
-        for node in chain(self.index, parent) {
-            let (node, record) = node?;
-            if record.kind.get() == kind {
-                return Ok(Some(node));
-            }
-        }
-        Ok(None)
+/// Whether a lifetime has come to its end.
+pub(super) fn has_ended(index: &Index, terms: u32, time: Timestamp) -> Result<bool, Corrupt> {
+    let terms: &TermsRecord = index.record(terms)?;
+    if terms.flags.get() & terms_flags::ENDS == 0 {
+        return Ok(false);
     }
+    Ok(time >= Timestamp::new(terms.expires_seconds.get(), terms.expires_nanos.get()).ok_or(Corrupt)?)
 }
 
 /// Whether a lifetime `[not_before, expires)` covers a moment and nothing is switched off.
@@ -180,13 +178,4 @@ pub(super) fn in_force(index: &Index, terms: u32, time: Timestamp) -> Result<boo
         return Ok(false);
     }
     Ok(flags & terms_flags::ENDS == 0 || time < moment(terms.expires_seconds.get(), terms.expires_nanos.get())?)
-}
-
-/// Whether a lifetime has come to its end.
-pub(super) fn has_ended(index: &Index, terms: u32, time: Timestamp) -> Result<bool, Corrupt> {
-    let terms: &TermsRecord = index.record(terms)?;
-    if terms.flags.get() & terms_flags::ENDS == 0 {
-        return Ok(false);
-    }
-    Ok(time >= Timestamp::new(terms.expires_seconds.get(), terms.expires_nanos.get()).ok_or(Corrupt)?)
 }

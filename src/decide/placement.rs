@@ -73,6 +73,18 @@ pub(super) fn chain(index: &Index, scope: u32) -> Scopes<'_> {
     Scopes { index, next: Some(scope), left: MAX_SCOPE_DEPTH }
 }
 
+/// The nearest entity of a type above a scope; the scope itself is none.
+pub(super) fn nearest_above(index: &Index, scope: &EntityRecord, kind: u16) -> Result<Option<u32>, Corrupt> {
+    let Some(parent) = optional(scope.parent) else { return Ok(None) };
+    for node in chain(index, parent) {
+        let (node, record) = node?;
+        if record.kind.get() == kind {
+            return Ok(Some(node));
+        }
+    }
+    Ok(None)
+}
+
 /// A walk upwards.
 pub(super) struct Scopes<'i> {
     index: &'i Index,

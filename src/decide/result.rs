@@ -3,6 +3,15 @@
 //! Only the target's bindings change, and only on the resource; the facts before are valid. So only what the target
 //! holds is looked at. A superuser's change is looked at like everybody's.
 
+/// Leaves a function that looks for violations when the search was broken off.
+macro_rules! go_on {
+    ($looked:expr) => {
+        if $looked.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    };
+}
+
 mod after;
 mod required;
 mod words;
@@ -35,10 +44,10 @@ pub(super) enum Violation {
     NotHeldBy { role: u32, holder: u32 },
     /// Two roles of a set on one scope.
     Exclusive { set: u32, roles: (u32, u32), scope: u32 },
-    /// A role that only raises, without a base to raise.
+    /// The target would not hold what a role rests on.
     NoBase { role: u32, scope: u32 },
-    /// A role that may not be held beside another above it.
-    Excluded { role: u32, scope: u32, other: u32, above: u32 },
+    /// The target would hold what a role rules out.
+    RuledOut { role: u32, scope: u32, other: u32, at: u32 },
     /// The target holds no role on the resource, or more than one.
     NotOne { holder: u32, scope: u32 },
     /// The role takes no list of its holder's own.
@@ -135,15 +144,6 @@ type See<'s> = &'s mut dyn FnMut(Violation) -> ControlFlow<()>;
 /// Whether the search was broken off.
 type Looked = Result<ControlFlow<()>, Corrupt>;
 
-/// Leaves a function that looks for violations when the search was broken off.
-macro_rules! go_on {
-    ($looked:expr) => {
-        if $looked.is_break() {
-            return Ok(ControlFlow::Break(()));
-        }
-    };
-}
-
 /// Shows every violation of the facts after a change.
 fn look(question: &Question<'_>, change: &ChangeRecord, see: See<'_>) -> Looked {
     let kind = ChangeKind::from_code(change.kind).ok_or(Corrupt)?;
@@ -205,7 +205,7 @@ fn fits(index: &Index, role: &RoleRecord, subject: u32) -> Result<bool, Corrupt>
     let record: &EntityRecord = index.record(subject)?;
     for holder in holders.iter().filter(|holder| holder.kind == record.kind) {
         let mut all = true;
-        for demand in index.records::<HolderValueRecord>(holder.demands.get(), holder.demands_end.get())? {
+        for demand in index.records::<HolderValueRecord>(holder.values.get(), holder.values_end.get())? {
             all &= has_one_of(index, subject, demand)?;
         }
         if all {

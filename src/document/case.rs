@@ -57,6 +57,7 @@ documents! {
         resource = "resource": EntityName,
         parent = "parent": Option<EntityName>,
         subject_properties = "subject_properties": Option<AttributesDoc>,
+        parameters = "parameters": Option<AttributesDoc>,
         properties = "properties": Option<AttributesDoc>,
         context = "context": Option<AttributesDoc>,
     }
@@ -161,7 +162,7 @@ impl ListActionsDoc {
             subject: self.subject,
             subject_properties: attributes(self.subject_properties),
             action: String::new(),
-            parameters: Vec::new(),
+            parameters: attributes(self.parameters),
             resource: self.resource,
             parent: self.parent,
             properties: attributes(self.properties),

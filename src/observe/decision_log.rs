@@ -1,9 +1,9 @@
 //! The decision log: which decisions were made, as lines of JSON. It never holds up a decision: what does not fit is
 //! dropped and counted.
 //!
-//! Three stations. A thread that decides puts a [`Record`] of fixed size into a bounded queue: no allocation, no lock, no
-//! wait. The thread `sidegate-log` renders records into lines ([`writer`]). The thread `sidegate-log-out` hands lines to
-//! the file, socket or standard output ([`output`]), and is the only one that may have to wait for it. So what waits for
+//! Three stations. A thread that decides puts a `Record` of fixed size into a bounded queue: no allocation, no lock, no
+//! wait. The thread `sidegate-log` renders records into lines (`writer`). The thread `sidegate-log-out` hands lines to
+//! the file, socket or standard output (`output`), and is the only one that may have to wait for it. So what waits for
 //! a slow disk is text: a record, which holds on to the snapshot that its numbers belong to, is rendered within
 //! milliseconds, whatever the disk does, and a replaced snapshot is let go as soon.
 

@@ -20,7 +20,8 @@ type Map = BTreeMap<String, v1::Value>;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question<'w> {
     subject: &'w v1::Subject,
-    action: Option<&'w v1::Action>,
+    action: &'w str,
+    parameters: &'w Map,
     resource: &'w v1::Resource,
     context: &'w Map,
 }
@@ -30,21 +31,21 @@ impl<'w> Question<'w> {
     pub(super) fn of(request: &'w v1::AuthorizeRequest) -> Result<Self, Malformed> {
         let v1::AuthorizeRequest { subject, action, resource, context, consistency: _, request_id } = request;
         check_request_id(request_id)?;
-        Ok(Self {
-            subject: subject.as_ref().ok_or_else(|| missing("subject"))?,
-            action: Some(action.as_ref().ok_or_else(|| missing("action"))?),
-            resource: resource.as_ref().ok_or_else(|| missing("resource"))?,
-            context,
-        })
+        let subject = subject.as_ref().ok_or_else(|| missing("subject"))?;
+        let action = action.as_ref().ok_or_else(|| missing("action"))?;
+        let resource = resource.as_ref().ok_or_else(|| missing("resource"))?;
+        Ok(Self::from_parts(subject, action, resource, context))
     }
 
     /// The question of a `ListActionsRequest`, which names no action.
     pub(super) fn of_every_action(request: &'w v1::ListActionsRequest) -> Result<Self, Malformed> {
-        let v1::ListActionsRequest { subject, resource, context, consistency: _, request_id } = request;
+        let v1::ListActionsRequest { subject, resource, context, consistency: _, request_id, parameters } = request;
         check_request_id(request_id)?;
         Ok(Self {
             subject: subject.as_ref().ok_or_else(|| missing("subject"))?,
-            action: None,
+            // Never looked at, and never empty.
+            action: "every",
+            parameters,
             resource: resource.as_ref().ok_or_else(|| missing("resource"))?,
             context,
         })
@@ -57,22 +58,17 @@ impl<'w> Question<'w> {
         resource: &'w v1::Resource,
         context: &'w Map,
     ) -> Self {
-        Self { subject, action: Some(action), resource, context }
+        let v1::Action { name, properties } = action;
+        Self { subject, action: name, parameters: properties, resource, context }
     }
 
     /// Lends the model's form of the question, which borrows from the message.
     pub(super) fn ask<R, E: From<Malformed>>(&self, ask: impl FnOnce(&Request<'_>) -> Result<R, E>) -> Result<R, E> {
         let v1::Subject { r#type: subject_type, id: subject_id, properties: subject_map } = self.subject;
         let v1::Resource { r#type: resource_type, id: resource_id, parent, properties: resource_map } = self.resource;
-        let empty = Map::new();
-        let (action, action_map) = match self.action {
-            Some(v1::Action { name, properties }) => (name.as_str(), properties),
-            // Never looked at, and never empty.
-            None => ("every", &empty),
-        };
         let maps = [
             ("subject.properties", subject_map),
-            ("action.properties", action_map),
+            ("action.properties", self.parameters),
             ("resource.properties", resource_map),
             ("context", self.context),
         ];
@@ -87,7 +83,7 @@ impl<'w> Question<'w> {
         ask(&Request {
             subject: Entity { kind: subject_type, id: subject_id },
             subject_properties: &subject_properties?,
-            action,
+            action: self.action,
             action_properties: &action_properties?,
             resource: Entity { kind: resource_type, id: resource_id },
             parent: parent.as_ref().map(entity),

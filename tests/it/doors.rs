@@ -149,3 +149,42 @@ fn engine(served: &Served, question: &Question, at: Timestamp) -> Answer {
         Err(malformed) => Answer::Malformed { message: malformed.to_string(), field: malformed.field },
     }
 }
+
+const WITH_PARAMETERS: &str = r"
+sidegate: 1
+strict_properties: true
+subject_types: {user: {}}
+types:
+  room:
+    root: true
+    actions: {view: {}, invite: {parameters: {guest: ref(user)}}, rate: {parameters: {role: role}}}
+roles: {host: {at: room, allow: [{on: room, actions: [view, invite]}, {on: room, actions: [rate], assigns: [host]}]}}
+subjects: {user/ana: {}}
+resources: {room/r: {}}
+bindings: [{subject: user/ana, role: host, at: room/r}]
+";
+
+#[test]
+fn a_list_of_actions_gives_each_the_parameters_that_it_declares() {
+    let served = Served::start(&[("policy.yaml", WITH_PARAMETERS.as_bytes())]);
+    let list = |parameters: &[(&str, v1::value::Kind)]| {
+        let value = |kind: &v1::value::Kind| v1::Value { kind: Some(kind.clone()) };
+        let request = v1::ListActionsRequest {
+            subject: Some(v1::Subject { r#type: "user".into(), id: "ana".into(), ..Default::default() }),
+            resource: Some(v1::Resource { r#type: "room".into(), id: "r".into(), ..Default::default() }),
+            parameters: parameters.iter().map(|(name, kind)| ((*name).to_owned(), value(kind))).collect(),
+            ..Default::default()
+        };
+        let listed = served.client.call(|client| client.list_actions(request));
+        let may = |one: &v1::ActionVerdict| one.verdict.as_ref().unwrap().decision() == v1::Decision::Allow;
+        listed.map(|listed| listed.actions.into_iter().filter(may).map(|one| one.action).collect::<Vec<_>>())
+    };
+    let guest = || ("guest", v1::value::Kind::EntityValue(v1::Entity { r#type: "user".into(), id: "ana".into() }));
+    let role = |name: &str| ("role", v1::value::Kind::StringValue(name.to_owned()));
+    assert_eq!(list(&[]).unwrap(), ["view"]);
+    assert_eq!(list(&[guest()]).unwrap(), ["invite", "view"]);
+    assert_eq!(list(&[guest(), role("host")]).unwrap(), ["invite", "rate", "view"]);
+    assert_eq!(list(&[guest(), role("king")]).unwrap(), ["invite", "view"]);
+    let undeclared = list(&[("gest", guest().1)]).unwrap_err();
+    assert!(format!("{undeclared:?}").contains("gest"), "{undeclared:?}");
+}

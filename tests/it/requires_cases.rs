@@ -1,9 +1,10 @@
 //! Raise-only roles as their rules are written, one case a rule.
 
+use sidegate::decide;
 use sidegate::index::Index;
 use sidegate::model::Reason;
 
-use crate::inline::{accepted, asked_at, errors, load, says};
+use crate::inline::{accepted, asked_at, at, errors, load, reason_with, says, with_parameters};
 
 const POLICY: &str = r"
 sidegate: 1
@@ -20,11 +21,11 @@ roles:
   billing: {at: [ws, bot], allow: [{on: ws, actions: [view]}]}
   editor:
     at: [ws, bot]
-    allow: [{on: bot, actions: all}]
+    allow: [{on: bot, actions: [view, edit]}]
     requires: {held_at: bot, on: ws, has: [viewer, t], has_no: [owner, admin, editor]}
 role_templates:
-  t: {defined_at: org, at: ws, may: {on: ws, actions: all}}
-  raise: {defined_at: org, at: bot, may: {on: bot, actions: all}, requires: {held_at: bot, on: ws, has: viewer}}
+  t: {defined_at: org, at: ws, may: {on: ws, actions: [view]}}
+  raise: {defined_at: org, at: bot, may: {on: bot, actions: [view, edit]}, requires: {held_at: bot, on: ws, has: viewer}}
 subjects: {user/a: {}, user/b: {}}
 resources: {org/o: {}, ws/1: {parent: org/o}, ws/2: {parent: org/o}, bot/1: {parent: ws/1}, bot/2: {parent: ws/2}}
 defined_roles: {org/o: {t/x: {ws: {actions: [view]}}, raise/y: {bot: {actions: [edit]}}}}
@@ -161,4 +162,60 @@ fn requirements_that_cannot_be_met_or_lead_on_are_refused() {
     accepted(&chained);
     let chained = replaced("  viewer: {at: ws,", "  viewer: {requires: {held_at: ws, on: org, has: owner}, at: ws,");
     says(&chained, &["`viewer`, held on `ws`, itself has requirements there"]);
+}
+
+/// The policy with actions that change who holds what, and somebody who may do them.
+fn administered(bindings: &[&str]) -> Index {
+    let change =
+        |kind: &str| format!("{{parameters: {{target: ref(user), role: role}}, change: {kind}, result: valid}}");
+    let (give, take) = (change("grant"), change("revoke"));
+    let text = text("", bindings)
+        .replacen(
+            "bot: {parent: ws, actions: [view, edit]}",
+            &format!("bot: {{parent: ws, actions: {{view: {{}}, edit: {{}}, give: {give}}}}}"),
+            1,
+        )
+        .replacen(
+            "ws: {parent: org, actions: [view]}",
+            &format!("ws: {{parent: org, actions: {{view: {{}}, give: {give}, take: {take}}}}}"),
+            1,
+        )
+        .replacen("roles:\n", "roles:\n  root: {at: org, superuser: true}\n", 1);
+    load(&text.replacen("bindings: [", "bindings: [{subject: user/b, role: root, at: org/o}, ", 1))
+}
+
+fn changed(bindings: &[&str], line: &str, role: &str) -> Reason {
+    reason_with(&administered(bindings), &format!("user/b {line}"), &format!("target=@user/a role={role}"))
+}
+
+#[test]
+fn a_change_neither_raises_without_a_base_nor_takes_one_away() {
+    const OUT: Reason = Reason::OutOfPurview;
+    assert_eq!(changed(&[VIEWER], "give bot/1", "editor"), Reason::Granted);
+    assert_eq!(changed(&[], "give bot/1", "editor"), OUT);
+    assert_eq!(changed(&["{subject: user/a, role: viewer, at: ws/2}"], "give bot/1", "editor"), OUT);
+    // What is ruled out, whichever comes first.
+    assert_eq!(changed(&[VIEWER, "{subject: user/a, role: admin, at: org/o}"], "give bot/1", "editor"), OUT);
+    assert_eq!(changed(&[VIEWER, EDITOR], "give ws/1", "admin"), OUT);
+    assert_eq!(changed(&[VIEWER, EDITOR], "give ws/1", "billing"), Reason::Granted);
+    assert_eq!(changed(&[VIEWER, EDITOR], "give ws/2", "admin"), Reason::Granted);
+    // The base goes.
+    assert_eq!(changed(&[VIEWER, EDITOR], "take ws/1", "viewer"), OUT);
+    assert_eq!(changed(&[VIEWER], "take ws/1", "viewer"), Reason::Granted);
+    let other = "{subject: all(user), role: t/x, at: ws/1}";
+    assert_eq!(changed(&[VIEWER, EDITOR, other], "take ws/1", "viewer"), Reason::Granted);
+}
+
+#[test]
+fn what_a_change_would_violate_is_told_in_words() {
+    let told = |bindings: &[&str], line: &str, role: &str| {
+        with_parameters(&format!("user/b {line}"), &format!("target=@user/a role={role}"), |request| {
+            decide::check_grant(&administered(bindings), request, at(0)).unwrap().violations.join("\n")
+        })
+    };
+    says(&told(&[], "give bot/1", "editor"), &["`editor` at `bot/1` rests on a role that would not be held above it"]);
+    says(
+        &told(&[VIEWER, EDITOR], "give ws/1", "admin"),
+        &["`editor` at `bot/1` rules out `admin`, which would be held at `ws/1`"],
+    );
 }

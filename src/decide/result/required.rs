@@ -1,65 +1,71 @@
-//! What raise-only roles demand besides, after a change: of the role that is new, and of everything that the target
-//! holds, because what it loses may be the base of another role.
+//! Raise-only roles after a change: whatever the target then holds has its base, and nothing that it rules out.
 
 use std::ops::ControlFlow;
 
-use crate::compile::layout::{EntityRecord, RequirementRecord, RoleRecord, Section};
-use crate::index::{Corrupt, optional};
+use zerocopy::little_endian::U32;
 
-use super::super::placement::chain;
-use super::super::purview::is_in;
+use crate::compile::layout::{EntityRecord, RequirementRecord, RoleRecord, Section};
+use crate::decide::placement::{chain, nearest_above};
+use crate::decide::purview::is_in;
+use crate::index::Corrupt;
+
 use super::after::{After, Holding};
 use super::{Looked, See, Violation};
 
-/// Whether the target holds a base for each of its roles, and nothing that they exclude.
+/// Shows every role that the target would hold without what it requires. All that it holds is looked at: a change can
+/// take the base of one role away, and add what another rules out.
 pub(super) fn required(after: &After<'_>, see: See<'_>) -> Looked {
+    if after.index.count::<RequirementRecord>() == 0 {
+        return Ok(ControlFlow::Continue(()));
+    }
     for holding in after.held(None) {
         let holding = holding?;
         let role: &RoleRecord = after.index.record(holding.role)?;
         let scope: &EntityRecord = after.index.record(holding.scope)?;
-        let demands: &[RequirementRecord] =
-            after.index.records(role.requirements.get(), role.requirements_end.get())?;
-        for demand in demands.iter().filter(|demand| demand.held_at == scope.kind) {
-            if let Some(violation) = broken(after, holding, scope, demand)?
-                && see(violation).is_break()
-            {
-                return Ok(ControlFlow::Break(()));
+        let all: &[RequirementRecord] = after.index.records(role.requirements.get(), role.requirements_end.get())?;
+        for requirement in all.iter().filter(|requirement| requirement.held_at == scope.kind) {
+            go_on!(one(after, &holding, scope, requirement, see)?);
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+fn one(
+    after: &After<'_>,
+    holding: &Holding,
+    scope: &EntityRecord,
+    requirement: &RequirementRecord,
+    see: See<'_>,
+) -> Looked {
+    let index = after.index;
+    let list = |start: U32, end: U32| index.numbers(Section::Lists, start.get(), end.get());
+    let (has, has_no) =
+        (list(requirement.has, requirement.has_end)?, list(requirement.has_no, requirement.has_no_end)?);
+    let Holding { role, scope: held_at, .. } = *holding;
+    let above = nearest_above(index, scope, requirement.on.get())?;
+    if !has.is_empty() && !has_base(after, above, has)? {
+        go_on!(see(Violation::NoBase { role, scope: held_at }));
+    }
+    let Some(above) = above.filter(|_| !has_no.is_empty()) else { return Ok(ControlFlow::Continue(())) };
+    for node in chain(index, above) {
+        let (node, _) = node?;
+        for other in after.held(Some(node)) {
+            let other = other?.role;
+            if is_in(has_no, other) {
+                go_on!(see(Violation::RuledOut { role, scope: held_at, other, at: node }));
             }
         }
     }
     Ok(ControlFlow::Continue(()))
 }
 
-/// How a requirement is broken, if it is: nothing of `has` on the nearest ancestor of its type, or something of
-/// `has_no` there or above.
-fn broken(
-    after: &After<'_>,
-    Holding { role, scope, .. }: Holding,
-    record: &EntityRecord,
-    demand: &RequirementRecord,
-) -> Result<Option<Violation>, Corrupt> {
-    let index = after.index;
-    let bases = index.numbers(Section::Lists, demand.has.get(), demand.has_end.get())?;
-    let excluded = index.numbers(Section::Lists, demand.has_no.get(), demand.has_no_end.get())?;
-    let mut has_base = bases.is_empty();
-    let mut is_reached = false;
-    let Some(parent) = optional(record.parent) else {
-        return Ok((!has_base).then_some(Violation::NoBase { role, scope }));
-    };
-    for node in chain(index, parent) {
-        let (node, above) = node?;
-        let is_nearest = !is_reached && above.kind == demand.on;
-        is_reached |= is_nearest;
-        if !is_reached {
-            continue;
-        }
-        for held in after.held(Some(node)) {
-            let held = held?;
-            has_base |= is_nearest && held.is_base && is_in(bases, held.role);
-            if is_in(excluded, held.role) {
-                return Ok(Some(Violation::Excluded { role, scope, other: held.role, above: node }));
-            }
+fn has_base(after: &After<'_>, above: Option<u32>, has: &[U32]) -> Result<bool, Corrupt> {
+    let Some(above) = above else { return Ok(false) };
+    for holding in after.held(Some(above)) {
+        let holding = holding?;
+        if holding.is_base && is_in(has, holding.role) {
+            return Ok(true);
         }
     }
-    Ok((!has_base).then_some(Violation::NoBase { role, scope }))
+    Ok(false)
 }

@@ -28,12 +28,15 @@ impl Violation {
                 )
             }
             Self::NoBase { role: which, scope } => {
-                format!("{} at {} only raises, and no role that it requires is held", role(which)?, entity(scope)?)
+                format!("{} at {} rests on a role that would not be held above it", role(which)?, entity(scope)?)
             }
-            Self::Excluded { role: which, scope, other, above } => {
-                let (scope, above) = (entity(scope)?, entity(above)?);
-                format!("{} at {scope} may not be held beside {} at {above}", role(which)?, role(other)?)
-            }
+            Self::RuledOut { role: which, scope, other, at } => format!(
+                "{} at {} rules out {}, which would be held at {}",
+                role(which)?,
+                entity(scope)?,
+                role(other)?,
+                entity(at)?
+            ),
             Self::NotOne { holder, scope } => {
                 format!("{} does not hold exactly one role at {}", entity(holder)?, entity(scope)?)
             }

@@ -92,6 +92,9 @@ fn doors_agree(index: &Index, question: &Question, time: Timestamp) -> Result<()
     listed.into_iter().try_for_each(|listed| {
         let one = Question { action: listed.action.clone(), ..question.clone() };
         let verdict = one.with(|request| decide::authorize(index, request, time));
-        never(verdict.as_ref() != Ok(&listed.verdict), &format!("I11: listed as {listed:?}, is {verdict:?}"))
+        // A parameter of another action is none of this one's.
+        let is_anothers = matches!(&verdict, Err(malformed) if malformed.field.starts_with("action.properties"));
+        let differs = !is_anothers && verdict.as_ref() != Ok(&listed.verdict);
+        never(differs, &format!("I11: listed as {listed:?}, is {verdict:?}"))
     })
 }

@@ -25,6 +25,7 @@ pub(crate) fn list_actions(question: &Question) -> v1::ListActionsRequest {
         subject: Some(subject(question)),
         resource: Some(resource(question)),
         context: properties(&question.context),
+        parameters: properties(&question.action_properties),
         ..v1::ListActionsRequest::default()
     }
 }
@@ -65,7 +66,7 @@ fn resource(question: &Question) -> v1::Resource {
     v1::Resource { r#type: kind, id, parent: question.parent.as_ref().map(entity), properties }
 }
 
-fn entity(name: &EntityName) -> v1::Entity {
+pub(crate) fn entity(name: &EntityName) -> v1::Entity {
     v1::Entity { r#type: name.kind.clone(), id: name.id.clone() }
 }
 

@@ -28,7 +28,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 #[test]
 fn every_decision_is_cedars() {
-    let (wanted, seed) = (number("SIDEGATE_DECISIONS", 500_000), number("SIDEGATE_SEED", 1));
+    let (wanted, seed) = (number("SIDEGATE_DECISIONS", 250_000), number("SIDEGATE_SEED", 1));
     let mut tally = Tally::default();
     let mut worlds = 0;
     while tally.decisions < wanted {

@@ -125,7 +125,9 @@ fn value(random: &mut Random, name: &str) -> Val {
         "flag" => Val::Bool(random.chance(50)),
         "num" | "rank" => Val::Int(number(random)),
         "tags" => Val::Texts((0..random.below(3)).map(|_| text(random)).collect()),
-        "owner" => Val::Subject(Name { kind: *random.choose(&["user", "robot"]), id: *random.choose(&IDS[..2]) }),
+        "owner" => {
+            Val::Subject(Name { kind: random.choose::<&str>(&["user", "robot"]), id: random.choose::<&str>(&IDS[..2]) })
+        }
         "mood" => Val::Text((*random.choose(&MOODS)).to_owned()),
         _ => Val::Text(text(random)),
     }
