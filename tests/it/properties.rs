@@ -3,6 +3,7 @@
 //! `SIDEGATE_DECISIONS=N` asks for more decisions, `SIDEGATE_SEED=N` for others; a failure prints the seed and the
 //! smallest universe found, as a source that can be loaded.
 
+mod counts;
 mod forms;
 mod invariants;
 mod lists;
@@ -112,7 +113,7 @@ fn run(name: &str, decisions: usize, property: Property) {
         ..Config::default()
     };
     let tally = Tally::default();
-    let strategy = (vec(any::<u16>(), 1_200..3_600), vec(any::<u16>(), 900..3_200));
+    let strategy = (vec(any::<u16>(), 1_200..3_600), vec(any::<u16>(), 1_500..4_800));
     let result = TestRunner::new(config).run(&strategy, |(world, asked)| {
         let sample = Sample::draw(&world, &asked, &tally).map_err(TestCaseError::fail)?;
         property(&sample, &mut Draw::new(&asked)).map_err(|broken| TestCaseError::fail(broken.why))

@@ -78,13 +78,11 @@ pub(crate) fn gives(policy: &Policy, facts: &Facts, binding: &Binding) -> Vec<St
 }
 
 /// Who takes a seat of a class in a scope, or in those below it.
-#[expect(dead_code, reason = "the engine does not count yet")]
 pub(crate) fn seats(policy: &Policy, facts: &Facts, class: &str, scope: &EntityName, time: Timestamp) -> usize {
     Book { policy, facts }.seats(class, scope, time)
 }
 
 /// The level that a subject has on each governor in a scope, as a step of the ladder.
-#[expect(dead_code, reason = "the engine does not list levels yet")]
 pub(crate) fn levels<'p>(
     policy: &'p Policy,
     facts: &'p Facts,

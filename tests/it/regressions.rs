@@ -2,7 +2,7 @@
 
 use sidegate::decide;
 use sidegate::document::{Source, build};
-use sidegate::model::{Entity, Request, Timestamp};
+use sidegate::model::{Entity, Reason, Request, Timestamp, Value};
 
 #[test]
 fn the_smallest_rule_id_is_named_not_the_smallest_role() {
@@ -66,4 +66,39 @@ fn the_order_of_defined_roles_is_not_in_the_bytes() {
     };
     let (one, two) = (line("s/a", "zulu"), line("s/b", "alpha"));
     assert_eq!(bytes([one.clone(), two.clone()]), bytes([two, one]));
+}
+
+#[test]
+fn a_result_must_satisfy_what_roles_require() {
+    let text = r#"{"sidegate": 1, "subject_types": {"user": {}}, "types": {
+        "w": {"root": true, "actions": {"revoke": {"parameters": {"target": "ref(user)", "role": "role"}, "change": "revoke", "result": "valid"}}},
+        "a": {"parent": "w", "actions": {"assign": {"parameters": {"target": "ref(user)", "role": "role"}, "change": "grant", "result": "valid"}}}},
+        "roles": {"base": {"at": "w"}, "owner": {"at": "w"}, "root": {"at": "w", "superuser": true},
+            "up": {"at": "a", "requires": {"held_at": "a", "on": "w", "has": "base", "has_no": "owner"}}},
+        "subjects": {"user/root": {}, "user/none": {}, "user/base": {}, "user/both": {}, "user/up": {}},
+        "resources": {"w/w": {}, "a/a": {"parent": "w/w"}},
+        "bindings": [{"subject": "user/root", "role": "root", "at": "w/w"}, {"subject": "user/base", "role": "base", "at": "w/w"},
+            {"subject": "user/both", "role": "base", "at": "w/w"}, {"subject": "user/both", "role": "owner", "at": "w/w"},
+            {"subject": "user/up", "role": "base", "at": "w/w"}, {"subject": "user/up", "role": "up", "at": "a/a"}]}"#;
+    let built = build(vec![Source { name: "policy.yaml".to_owned(), bytes: text.as_bytes().to_vec() }]).unwrap();
+    let ask = |target: &str, action: &str, role: &str, kind: &str, id: &str| {
+        let properties =
+            [("target", Value::Entity(Entity { kind: "user", id: target })), ("role", Value::String(role))];
+        let request = Request {
+            subject: Entity { kind: "user", id: "root" },
+            subject_properties: &[],
+            action,
+            action_properties: &properties,
+            resource: Entity { kind, id },
+            parent: None,
+            resource_properties: &[],
+            context: &[],
+        };
+        decide::authorize(&built.index, &request, Timestamp::EPOCH).unwrap().reason
+    };
+    assert_eq!(ask("base", "assign", "up", "a", "a"), Reason::Granted);
+    assert_eq!(ask("none", "assign", "up", "a", "a"), Reason::OutOfPurview);
+    assert_eq!(ask("both", "assign", "up", "a", "a"), Reason::OutOfPurview);
+    assert_eq!(ask("up", "revoke", "base", "w", "w"), Reason::OutOfPurview);
+    assert_eq!(ask("base", "revoke", "base", "w", "w"), Reason::Granted);
 }

@@ -4,7 +4,7 @@ use sidegate::decide;
 use sidegate::index::Index;
 use sidegate::model::{Reason, Timestamp};
 
-use super::{Broken, Outcome, Sample, allows, ask, forms, lists, narrowing, never, opened, same};
+use super::{Broken, Outcome, Sample, allows, ask, counts, forms, lists, narrowing, never, opened, same};
 use crate::support::question::Question;
 use crate::universe::{ADMIN, ATTRIBUTES, Draw};
 
@@ -49,8 +49,22 @@ pub(super) fn hold(sample: &Sample, draw: &mut Draw<'_>) -> Result<(), Broken> {
             "I13: answers under other ids",
         )
     })?;
+    sample.each(|question, time| is_its_bytes(&sample.index, question, time))?;
     sample.each(|question, time| doors_agree(&sample.index, question, time))?;
-    lists::agree(sample)
+    lists::agree(sample)?;
+    counts::agree(sample)
+}
+
+/// I12: who is named almost like somebody is nobody.
+fn is_its_bytes(index: &Index, question: &Question, time: Timestamp) -> Result<(), String> {
+    let own = &question.subject.id;
+    for id in [own.to_uppercase(), format!("{own} "), format!("{own}\u{301}"), format!("{own}/")] {
+        let mut other = question.clone();
+        other.subject.id.clone_from(&id);
+        let aliased = id != *own && allows(&ask(index, &other, time));
+        never(aliased, &format!("I12: `{id}` was allowed like `{own}`"))?;
+    }
+    Ok(())
 }
 
 fn forgetting_never_widens(sample: &Sample) -> Result<(), Broken> {

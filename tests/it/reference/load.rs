@@ -21,6 +21,7 @@ impl Book<'_> {
             && facts.roles.iter().all(|role| self.is_good_role(role))
             && facts.bindings.iter().all(|binding| self.is_good_binding(binding))
             && facts.subjects.iter().all(|subject| self.is_good_holder(subject))
+            && facts.bindings.iter().all(|binding| self.is_alone(binding))
             && facts.credentials.iter().all(|credential| self.is_good_credential(credential))
     }
 
@@ -65,6 +66,13 @@ impl Book<'_> {
             && !self.widens(binding)
             && self.is_good_pin(binding)
             && self.may_be_held(binding)
+    }
+
+    /// Whether a holder has no two of a set itself: a group and its like may not, even if nobody is in it.
+    fn is_alone(&self, binding: &Binding) -> bool {
+        let same = |other: &&Binding| other.subject.value == binding.subject.value;
+        let held: Vec<_> = self.facts.bindings.iter().filter(same).collect();
+        self.policy.exclusive.iter().all(|set| is_exclusive(set, &held))
     }
 
     /// Whether a subject holds together: no two of a set, and what every raise-only role demands.

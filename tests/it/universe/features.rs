@@ -29,6 +29,8 @@ const KNOWN: &[Feature] = &[
     Feature::Groups,
     Feature::Wildcards,
     Feature::Where,
+    Feature::Requires,
+    Feature::Seats,
     Feature::Superuser,
     Feature::Versions,
     Feature::Pins,
