@@ -54,11 +54,11 @@ pub(crate) trait Door {
     /// Any answer that is no list.
     fn list_subjects(&mut self, question: &Question) -> Result<Vec<String>, String>;
 
-    /// How many seats of a class are taken at a scope; `None` where this door does not count.
+    /// How many seats of a class are taken at a scope.
     ///
     /// # Errors
     /// Any answer that is no count.
-    fn count_seats(&mut self, class: &str, scope: &EntityName) -> Result<Option<u64>, String>;
+    fn count_seats(&mut self, class: &str, scope: &EntityName) -> Result<u64, String>;
 }
 
 /// The moment at which the engine's door decides.
@@ -130,9 +130,8 @@ impl Door for Engine {
         whole(page)
     }
 
-    fn count_seats(&mut self, class: &str, scope: &EntityName) -> Result<Option<u64>, String> {
-        let count = decide::count_seats(self.live()?, class, scope.as_entity(), now());
-        count.map(Some).map_err(|error| error.to_string())
+    fn count_seats(&mut self, class: &str, scope: &EntityName) -> Result<u64, String> {
+        decide::count_seats(self.live()?, class, scope.as_entity(), now()).map_err(|error| error.to_string())
     }
 }
 

@@ -11,7 +11,7 @@ use sidegate::config::Config;
 use sidegate::document;
 use sidegate::model::{Decision, EntityName};
 use sidegate::service::proto::health_v1::health_check_response::ServingStatus;
-use sidegate::service::proto::v1::{self, authorization_service_client::AuthorizationServiceClient};
+use sidegate::service::proto::v1;
 use sidegate::snapshot::Status;
 use tempfile::TempDir;
 use tonic::Code;
@@ -166,21 +166,13 @@ impl Door for Socket {
         names(self.live()?.client.call(|client| client.every_subject(request)))
     }
 
-    fn count_seats(&mut self, class: &str, scope: &EntityName) -> Result<Option<u64>, String> {
-        let address = format!("http://{}", self.live()?.running.addresses().data.unwrap());
-        let request = v1::CountSeatsRequest { scope: Some(wire::entity(scope)), ..Default::default() };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let answer = runtime
-            .block_on(async { AuthorizationServiceClient::connect(address).await.unwrap().count_seats(request).await });
-        match answer {
-            Ok(answer) => {
-                let counts = answer.into_inner().counts;
-                let own = counts.iter().find(|count| count.seat_class == class);
-                own.map(|count| Some(count.count)).ok_or_else(|| format!("`{class}` is not counted: {counts:?}"))
-            }
-            Err(status) if status.code() == Code::Unimplemented => Ok(None),
-            Err(status) => Err(status.to_string()),
-        }
+    fn count_seats(&mut self, class: &str, scope: &EntityName) -> Result<u64, String> {
+        let seat_classes = vec![class.to_owned()];
+        let request = v1::CountSeatsRequest { scope: Some(wire::entity(scope)), seat_classes, ..Default::default() };
+        let answer = self.live()?.client.call(|client| client.count_seats(request));
+        let counts = answer.map_err(|error| error.to_string())?.counts;
+        let own = counts.iter().find(|count| count.seat_class == class);
+        own.map(|count| count.count).ok_or_else(|| format!("`{class}` is not counted: {counts:?}"))
     }
 }
 
