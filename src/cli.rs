@@ -7,9 +7,11 @@ mod demo;
 mod entities;
 mod health;
 mod inspect;
+mod levels;
 mod list;
 mod output;
 mod question;
+mod seats;
 mod serve;
 mod snapshot;
 mod test;
@@ -77,6 +79,10 @@ enum Command {
     List(list::ListArguments),
     /// List who may do something to a resource
     WhoCan(entities::WhoCanArguments),
+    /// List the levels of a subject at a scope, one for each governor
+    Levels(levels::LevelsArguments),
+    /// Count the seats that are taken at a scope
+    Seats(seats::SeatsArguments),
     /// Ask a running daemon whether it is serving: for exec probes
     Health(health::HealthArguments),
 }
@@ -98,6 +104,8 @@ pub fn run() -> Exit {
         Command::Inspect(arguments) => inspect::inspect(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::WhoCan(arguments) => entities::who_can(&arguments),
+        Command::Levels(arguments) => levels::levels(&arguments),
+        Command::Seats(arguments) => seats::seats(&arguments),
         Command::Health(arguments) => health::health(&arguments),
     }
 }

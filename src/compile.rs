@@ -12,7 +12,6 @@ mod entities;
 mod findings;
 mod forbids;
 mod groups;
-mod holders;
 mod holdings;
 mod intern;
 pub mod layout;

@@ -34,7 +34,7 @@ pub use explain::{Consideration, Explanation, explain};
 pub use list::{ListError, Listing, Page, PageBounds};
 pub use list_levels::{GovernorLevel, LevelsError, list_levels};
 pub use result::{GrantCheck, GrantError, check_grant};
-pub use seats::{CountError, count_seats};
+pub use seats::{CountError, count_seats, seat_classes};
 
 use parameters::{Parameter, Parameters};
 use placement::Target;

@@ -21,7 +21,8 @@ pub(super) fn connect(address: &str) -> Result<Blocking, Trouble> {
 /// A call that was not answered.
 pub(super) fn refused(problem: &ClientError) -> Trouble {
     let exit = match problem {
-        ClientError::Address { .. } | ClientError::Refused { code: tonic::Code::InvalidArgument, .. } => Exit::Usage,
+        ClientError::Address { .. }
+        | ClientError::Refused { code: tonic::Code::InvalidArgument | tonic::Code::NotFound, .. } => Exit::Usage,
         ClientError::Unreachable { .. } | ClientError::Refused { .. } => Exit::Unavailable,
         ClientError::Runtime(_) => Exit::Runtime,
     };
@@ -74,6 +75,25 @@ pub(super) fn list_subjects_request(request: &Request<'_>) -> v1::ListSubjectsRe
         context: properties(request.context),
         page_size: LARGEST_PAGE,
         ..v1::ListSubjectsRequest::default()
+    }
+}
+
+/// The question of every level of a subject at a scope.
+pub(super) fn list_levels_request(subject: Entity<'_>, scope: Entity<'_>) -> v1::ListLevelsRequest {
+    v1::ListLevelsRequest {
+        subject: Some(entity(subject)),
+        scope: Some(entity(scope)),
+        page_size: LARGEST_PAGE,
+        ..v1::ListLevelsRequest::default()
+    }
+}
+
+/// The question of how many seats are taken; no class stands for all.
+pub(super) fn count_seats_request(scope: Entity<'_>, classes: &[String]) -> v1::CountSeatsRequest {
+    v1::CountSeatsRequest {
+        scope: Some(entity(scope)),
+        seat_classes: classes.to_vec(),
+        ..v1::CountSeatsRequest::default()
     }
 }
 

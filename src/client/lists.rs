@@ -39,6 +39,48 @@ impl Client {
         answer(self.stub().list_subjects(self.request(request)).await)
     }
 
+    /// One page of the levels of a subject at a scope.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn list_levels(&self, request: v1::ListLevelsRequest) -> Result<v1::ListLevelsResponse, ClientError> {
+        answer(self.stub().list_levels(self.request(request)).await)
+    }
+
+    /// The levels of a subject at a scope, whole: from the page that the request names to the last, with the snapshot
+    /// and the moment of the answer.
+    ///
+    /// # Errors
+    /// As [`Client::every_resource`].
+    pub async fn every_level(&self, mut request: v1::ListLevelsRequest) -> Result<v1::ListLevelsResponse, ClientError> {
+        let mut levels = Vec::new();
+        loop {
+            let mut page = self.list_levels(request.clone()).await?;
+            levels.append(&mut page.levels);
+            if page.next_page_token.is_empty() {
+                return Ok(v1::ListLevelsResponse { levels, ..page });
+            }
+            request.page_token = page.next_page_token;
+        }
+    }
+
+    /// How many seats are taken.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn count_seats(&self, request: v1::CountSeatsRequest) -> Result<v1::CountSeatsResponse, ClientError> {
+        answer(self.stub().count_seats(self.request(request)).await)
+    }
+
+    /// Whether a subject may change who holds what, and what would be wrong with the result.
+    ///
+    /// # Errors
+    /// No answer: to be treated as a denial.
+    pub async fn check_grant(&self, request: v1::AuthorizeRequest) -> Result<v1::CheckGrantResponse, ClientError> {
+        let request = v1::CheckGrantRequest { request: Some(request) };
+        answer(self.stub().check_grant(self.request(request)).await)
+    }
+
     /// The same list, whole: from the page that the request names to the last.
     ///
     /// # Errors

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Credential, CredentialScope, CredentialType, EntityName, Facts, Policy, Spanned};
+use crate::model::{Credential, CredentialScope, CredentialType, EntityName, Facts, Holder, Policy, Spanned};
 
 use super::condition::Lowering;
+use super::eligible::{Eligible, Known, typed_values};
 use super::entities::Entities;
 use super::findings::Findings;
-use super::holders::{Holders, Known, typed_values};
 use super::holdings::intern_terms;
 use super::intern::{Runs, number};
 use super::layout::{DemandRecord, NONE, ScopeRequirementRecord, TermsRecord};
@@ -55,12 +55,12 @@ pub(super) struct ScopeInfo<'p> {
     pub(super) requirements: (u32, u32),
     /// The permissions that it covers.
     pub(super) permissions: Option<Vec<u32>>,
-    owners: Option<Holders>,
+    owners: Eligible,
 }
 
 #[derive(Debug)]
 struct TypeRules<'p> {
-    owners: Holders,
+    owners: Eligible,
     scopes: HashMap<&'p str, u32>,
 }
 
@@ -81,7 +81,7 @@ impl<'p> Credentials<'p> {
         }
         credentials.demands.sort_unstable_by_key(|record| (record.kind.get(), record.attribute.get()));
         credentials.demands.dedup();
-        let known = Known { attributes: known.0, defaults: known.1, literals: &lowering.literals.records };
+        let known = Known { attributes: known.0, defaults: known.1, literals: lowering.literals };
         // What is interned is numbered in this order: it must not depend on the order of the source.
         let mut by_name: Vec<&Credential> = facts.credentials.iter().collect();
         by_name.sort_by(|a, b| a.name.value.cmp(&b.name.value));
@@ -95,8 +95,7 @@ impl<'p> Credentials<'p> {
     fn add_type(&mut self, declared: &'p CredentialType, lowering: &mut Lowering<'_, 'p>, findings: &mut Findings) {
         let whose = format!("credential type `{}`", declared.name.value);
         let Some(kind) = lowering.schema.type_number(&declared.name.value) else { return };
-        let what = (whose.as_str(), "subject type that can own one");
-        let owners = Holders::resolve(&declared.owners, &[TypeSort::Subject], what, lowering, findings);
+        let owners = owners(&declared.owners, &whose, lowering, findings);
         for name in &declared.demands {
             match lowering.schema.context_key(&name.value) {
                 Some(key) => self.demands.push(DemandRecord { kind: u32::from(kind).into(), attribute: key.into() }),
@@ -155,9 +154,7 @@ impl<'p> Credentials<'p> {
             }
             sorted(covered)
         });
-        let what = (whose.as_str(), "subject type that can own one");
-        let owners = (!scope.owners.is_empty())
-            .then(|| Holders::resolve(&scope.owners, &[TypeSort::Subject], what, lowering, findings));
+        let owners = owners(&scope.owners, &whose, lowering, findings);
         let requirements = (first, number(self.requirements.len()));
         self.scopes.push(ScopeInfo { name: &scope.name.value, requirements, permissions, owners });
     }
@@ -241,7 +238,6 @@ fn check_owner(
     known: &Known<'_>,
     findings: &mut Findings,
 ) {
-    let Some(kind) = entities.info(owner).map(|info| info.kind) else { return };
     let Credential { name, owner: written, .. } = credential;
     let refuse = |of: &str, findings: &mut Findings| {
         findings.error_with_help(
@@ -250,14 +246,26 @@ fn check_owner(
             "see `owners` of the credential type and of its scopes; what `where` asks for must be among the facts",
         );
     };
-    if !rules.owners.fit(owner, kind, known) {
+    if !rules.owners.fits(owner, entities, known) {
         refuse(&format!("of type `{}`", name.value.kind), findings);
     }
     for scope in scopes.iter().filter_map(|scope| all.get(usize::try_from(*scope).ok()?)) {
-        if scope.owners.as_ref().is_some_and(|owners| !owners.fit(owner, kind, known)) {
+        if !scope.owners.fits(owner, entities, known) {
             refuse(&format!("of scope `{}`", scope.name), findings);
         }
     }
+}
+
+/// Who may own a credential: subjects, never groups.
+fn owners(declared: &[Holder], whose: &str, lowering: &mut Lowering<'_, '_>, findings: &mut Findings) -> Eligible {
+    for holder in declared {
+        let sort = lowering.schema.type_number(&holder.kind.value).and_then(|kind| lowering.schema.sort(kind));
+        if sort == Some(TypeSort::Group) {
+            findings
+                .error(holder.kind.at, format!("{whose}: `{}` is a group type: no group owns one", holder.kind.value));
+        }
+    }
+    Eligible::resolve(declared, whose, lowering, findings)
 }
 
 /// The permission that `type.action` names.

@@ -45,10 +45,7 @@ pub(super) struct Known<'a> {
 
 impl Known<'_> {
     fn value(&self, entity: u32, attribute: u32) -> Option<ValueRecord> {
-        let place = usize::try_from(entity).ok()?;
-        let range = |at: usize| self.attributes.starts.get(at).and_then(|start| usize::try_from(*start).ok());
-        let stored = self.attributes.records.get(range(place)?..range(place + 1)?)?;
-        if let Some(record) = stored.iter().find(|record| record.attribute.get() == attribute) {
+        if let Some(record) = self.attributes.of(entity).iter().find(|record| record.attribute.get() == attribute) {
             return Some(record.value);
         }
         let default = self.defaults.get(usize::try_from(attribute).ok()?)?;
@@ -106,7 +103,7 @@ impl Eligible {
     pub(super) fn records(&self, values: &mut Runs<HolderValueRecord>) -> Vec<HolderRecord> {
         let record = |kin: &Kin| {
             let (start, end) = values.intern(kin.when.iter().map(|(stored, _)| *stored).collect());
-            HolderRecord { kind: kin.kind.into(), reserved: 0.into(), demands: start.into(), demands_end: end.into() }
+            HolderRecord { kind: kin.kind.into(), reserved: 0.into(), values: start.into(), values_end: end.into() }
         };
         self.subjects.iter().map(record).collect()
     }
@@ -173,16 +170,8 @@ fn demanded(
         );
         return None;
     }
-    let mut typed = Vec::new();
-    for literal in values {
-        let reading =
-            Reading { schema, entities: lowering.entities, strings: lowering.strings, literals: lowering.literals };
-        match reading.typed(literal, &info.kind) {
-            Ok(Some(value)) => typed.push(value),
-            Ok(None) => findings.error(literal.at, format!("{owner}: `{}` is compared with null", name.value)),
-            Err(problem) => findings.error(literal.at, format!("{owner}: a value of `{}` {problem}", name.value)),
-        }
-    }
+    let label = format!("{owner}: `{}`", name.value);
+    let typed = typed_values(values, &info.kind, &label, lowering, findings);
     let list = lowering.literals.list(&typed);
     let first = u32::try_from(list.payload.get()).unwrap_or(NONE);
     let stored = HolderValueRecord {
@@ -191,6 +180,31 @@ fn demanded(
         values_end: first.saturating_add(list.extra.get()).into(),
     };
     Some((stored, typed))
+}
+
+/// Values of one type; each that is of another is an error that `label` begins.
+pub(super) fn typed_values(
+    values: &[Spanned<Literal>],
+    kind: &Kind<'_>,
+    label: &str,
+    lowering: &mut Lowering<'_, '_>,
+    findings: &mut Findings,
+) -> Vec<ValueRecord> {
+    let mut typed = Vec::with_capacity(values.len());
+    for literal in values {
+        let reading = Reading {
+            schema: lowering.schema,
+            entities: lowering.entities,
+            strings: lowering.strings,
+            literals: lowering.literals,
+        };
+        match reading.typed(literal, kind) {
+            Ok(Some(value)) => typed.push(value),
+            Ok(None) => findings.error(literal.at, format!("{label} is compared with null: name a value")),
+            Err(problem) => findings.error(literal.at, format!("{label} {problem}")),
+        }
+    }
+    typed
 }
 
 /// `user` or `user` with `kind` `account` or `provider`.

@@ -29,6 +29,17 @@ pub enum CountError {
     Corrupt(#[from] Corrupt),
 }
 
+/// The names of the policy's classes of seats, in order.
+///
+/// # Errors
+/// A broken snapshot.
+pub fn seat_classes(index: &Index) -> Result<Vec<String>, Corrupt> {
+    let name = |class: u32| Ok(index.text(index.record::<SeatClassRecord>(class)?.name.get())?.to_owned());
+    let mut names: Vec<String> = (0..index.count::<SeatClassRecord>()).map(name).collect::<Result<_, Corrupt>>()?;
+    names.sort_unstable();
+    Ok(names)
+}
+
 /// How many distinct enabled subjects take a seat of a class on a scope; asked where the class has no seats, on all
 /// scopes below that have.
 ///

@@ -324,7 +324,7 @@ impl Index {
             self.numbers(Section::TypeLists, set.scopes.get(), set.scopes_end.get())?;
         }
         for holder in self.all::<HolderRecord>()? {
-            self.records::<HolderValueRecord>(holder.demands.get(), holder.demands_end.get())?;
+            self.records::<HolderValueRecord>(holder.values.get(), holder.values_end.get())?;
         }
         for demand in self.all::<HolderValueRecord>()? {
             self.record::<AttributeRecord>(demand.attribute.get())?;

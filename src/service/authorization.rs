@@ -142,8 +142,13 @@ impl AuthorizationService for Authorization {
         self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.list_actions(snapshot, &request)).await
     }
 
-    async fn list_levels(&self, _: Request<v1::ListLevelsRequest>) -> Result<Response<v1::ListLevelsResponse>, Status> {
-        Err(not_built("ListLevels"))
+    async fn list_levels(
+        &self,
+        request: Request<v1::ListLevelsRequest>,
+    ) -> Result<Response<v1::ListLevelsResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let demand = request.consistency.clone();
+        self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.list_levels(snapshot, request)).await
     }
 
     async fn list_resources(
@@ -164,15 +169,25 @@ impl AuthorizationService for Authorization {
         self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.list_subjects(snapshot, request)).await
     }
 
-    async fn check_grant(&self, _: Request<v1::CheckGrantRequest>) -> Result<Response<v1::CheckGrantResponse>, Status> {
-        Err(not_built("CheckGrant"))
+    async fn check_grant(
+        &self,
+        request: Request<v1::CheckGrantRequest>,
+    ) -> Result<Response<v1::CheckGrantResponse>, Status> {
+        let (metadata, _, v1::CheckGrantRequest { request }) = request.into_parts();
+        let Some(request) = request else {
+            self.pdp.metrics().malformed();
+            return Err(Refusal::Malformed(convert::missing("request")).into());
+        };
+        let demand = request.consistency.clone();
+        self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.check_grant(snapshot, &request)).await
     }
 
-    async fn count_seats(&self, _: Request<v1::CountSeatsRequest>) -> Result<Response<v1::CountSeatsResponse>, Status> {
-        Err(not_built("CountSeats"))
+    async fn count_seats(
+        &self,
+        request: Request<v1::CountSeatsRequest>,
+    ) -> Result<Response<v1::CountSeatsResponse>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let demand = request.consistency.clone();
+        self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.count_seats(snapshot, request)).await
     }
-}
-
-fn not_built(call: &str) -> Status {
-    Status::unimplemented(format!("`{call}` is not served by this version"))
 }

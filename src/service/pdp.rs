@@ -1,5 +1,6 @@
 //! The one path from a question to an answer: live snapshot, time, `decide`, count. Every door goes through here.
 
+mod administration;
 mod lists;
 
 use std::{io, sync::Arc, time::Instant};
@@ -40,6 +41,9 @@ pub enum Refusal {
     /// The demand cannot be met by waiting.
     #[error("{0}")]
     Unmeetable(String),
+    /// What is asked about is not there.
+    #[error("{0}")]
+    NotFound(String),
     /// The snapshot is inconsistent in itself: a bug.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
@@ -65,6 +69,7 @@ impl From<Refusal> for Status {
             ),
             Refusal::NoSnapshot => Status::unavailable(message),
             Refusal::NotYet(_) | Refusal::Unmeetable(_) => Status::failed_precondition(message),
+            Refusal::NotFound(_) => Status::not_found(message),
             Refusal::Corrupt(_) => Status::internal(message),
         }
     }
@@ -75,7 +80,9 @@ impl Refusal {
     pub(super) fn into_item(self) -> v1::ItemError {
         let field = match &self {
             Self::Malformed(malformed) => malformed.field.clone(),
-            Self::NoSnapshot | Self::NotYet(_) | Self::Unmeetable(_) | Self::Corrupt(_) => String::new(),
+            Self::NoSnapshot | Self::NotYet(_) | Self::Unmeetable(_) | Self::NotFound(_) | Self::Corrupt(_) => {
+                String::new()
+            }
         };
         let status = Status::from(self);
         v1::ItemError { code: status.code().into(), message: status.message().to_owned(), field }

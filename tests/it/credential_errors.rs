@@ -168,10 +168,10 @@ fn demands_and_scopes_name_context_keys_and_their_values() {
 #[test]
 fn where_compares_what_the_snapshot_alone_says() {
     let owners = |values: &str| replaced("{kind: account}}]}\n", &format!("{values}}}]}}\n"));
-    says(&owners("{mood: good}"), &["scope `ac`", "`mood`", "may come from a request"]);
-    says(&owners("{kinds: account}"), &["scope `ac`", "`kinds`", "kind, mood, tags, tier"]);
+    says(&owners("{mood: good}"), &["scope `ac`", "`mood`", "cannot look at", "snapshot alone"]);
+    says(&owners("{kinds: account}"), &["scope `ac`", "`user`", "no attribute `kinds`"]);
     says(&owners("{kind: other}"), &["scope `ac`", "`kind`", "`other`"]);
-    says(&owners("{tags: a}"), &["scope `ac`", "`tags`", "is a list"]);
+    says(&owners("{tags: a}"), &["scope `ac`", "`tags`", "cannot look at"]);
 }
 
 #[test]

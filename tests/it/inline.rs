@@ -77,11 +77,11 @@ pub(crate) fn reason(index: &Index, line: &str, parameters: &[(&str, Value<'_>)]
 }
 
 /// As [`reason`], with parameters written `target=@user/ana role=editor all=[a.b,c.d]`: as the command line has them.
-pub(crate) fn asked(index: &Index, line: &str, parameters: &str) -> Reason {
+pub(crate) fn reason_with(index: &Index, line: &str, parameters: &str) -> Reason {
     with_parameters(line, parameters, |request| decide::authorize(index, request, now())).unwrap().reason
 }
 
-/// Hands over a request with parameters as [`asked`] has them.
+/// Hands over a request with parameters as [`reason_with`] has them.
 pub(crate) fn with_parameters<T>(line: &str, parameters: &str, ask: impl FnOnce(&Request<'_>) -> T) -> T {
     let pairs: Vec<(&str, &str)> = parameters.split_whitespace().filter_map(|word| word.split_once('=')).collect();
     let lists: Vec<Vec<Value<'_>>> = pairs.iter().map(|(_, text)| items(text)).collect();

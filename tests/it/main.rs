@@ -3,6 +3,8 @@
 //! One binary, so that the crate is linked once. What a single module promises is tested beside that module.
 
 #[cfg(test)]
+mod administration;
+#[cfg(test)]
 mod adversarial;
 #[cfg(test)]
 mod credential_cases;

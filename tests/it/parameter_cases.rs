@@ -2,7 +2,7 @@
 
 use sidegate::model::{Reason, Value};
 
-use crate::inline::{asked, entity, errors, load, reason, replaced, says};
+use crate::inline::{entity, errors, load, reason, reason_with, replaced, says};
 
 const POLICY: &str = r"
 sidegate: 1
@@ -35,8 +35,9 @@ bindings:
 #[test]
 fn a_role_is_named_as_the_resource_sees_it() {
     let index = load(POLICY);
-    let give =
-        |team: &str, role: &str| asked(&index, &format!("user/b give {team}"), &format!("to=@user/c role={role}"));
+    let give = |team: &str, role: &str| {
+        reason_with(&index, &format!("user/b give {team}"), &format!("to=@user/c role={role}"))
+    };
     assert_eq!(give("team/t", "boss"), Reason::Granted);
     assert_eq!(give("team/t", "own/wide"), Reason::Granted);
     assert_eq!(give("team/q", "own/near"), Reason::Granted);
@@ -51,7 +52,7 @@ fn a_role_is_named_as_the_resource_sees_it() {
 #[test]
 fn every_role_of_a_list_is_there() {
     let index = load(POLICY);
-    let give = |roles: &str| asked(&index, "user/b give_all team/t", &format!("roles={roles}"));
+    let give = |roles: &str| reason_with(&index, "user/b give_all team/t", &format!("roles={roles}"));
     assert_eq!(give("[boss,own/wide]"), Reason::Granted);
     assert_eq!(give("[]"), Reason::Granted);
     assert_eq!(give("[boss,own/near]"), Reason::UnknownParameter);
@@ -62,14 +63,14 @@ fn every_role_of_a_list_is_there() {
 #[test]
 fn a_permission_is_written_type_and_action() {
     let index = load(POLICY);
-    let show = |what: &str| asked(&index, "user/b show team/t", &format!("what={what}"));
+    let show = |what: &str| reason_with(&index, "user/b show team/t", &format!("what={what}"));
     assert_eq!(show("team.read"), Reason::Granted);
     assert_eq!(show("org.hold"), Reason::Granted);
     for wrong in ["read", "team.fly", "nobody.read", "team.read.", "user.read", ".", "@team/t", "[team.read]"] {
         let wanted = Reason::UnknownParameter;
         assert_eq!(show(wrong), wanted, "{wrong}");
     }
-    let pick = |some: &str| asked(&index, "user/b pick team/t", &format!("some={some} maybe=boss"));
+    let pick = |some: &str| reason_with(&index, "user/b pick team/t", &format!("some={some} maybe=boss"));
     assert_eq!(pick("[team.read,org.hold]"), Reason::Granted);
     assert_eq!(pick("[team.read,team.fly]"), Reason::UnknownParameter);
     assert_eq!(pick("team.read"), Reason::UnknownParameter);
@@ -89,13 +90,13 @@ fn a_value_of_a_wrong_type_names_nothing() {
 #[test]
 fn what_no_role_is_called_is_found_before_the_resource() {
     let index = load(POLICY);
-    let found = |team: &str, role: &str| asked(&index, &format!("user/b found {team}"), &format!("role={role}"));
+    let found = |team: &str, role: &str| reason_with(&index, &format!("user/b found {team}"), &format!("role={role}"));
     assert_eq!(found("team/none", "nobody"), Reason::UnknownParameter);
     assert_eq!(found("team/none", "boss"), Reason::UnknownResource);
     // Another scope defines it: that is out of sight only once the resource has a place.
     assert_eq!(found("team/none", "own/near"), Reason::UnknownResource);
     assert_eq!(found("team/t", "own/near"), Reason::UnknownParameter);
-    assert_eq!(asked(&index, "user/b give team/none", "role=nobody"), Reason::MissingParameter);
+    assert_eq!(reason_with(&index, "user/b give team/none", "role=nobody"), Reason::MissingParameter);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use sidegate::model::{Reason, Value};
 
-use crate::inline::{asked, entity, errors, load, replaced, says, verdict};
+use crate::inline::{entity, errors, load, reason_with, replaced, says, verdict};
 
 const POLICY: &str = r"
 sidegate: 1
@@ -59,13 +59,13 @@ fn with(bindings: &[&str], line: &str, parameters: &str) -> Reason {
         let (role, rest) = binding.split_once('@').unwrap();
         format!("- {{subject: user/x, role: {role}, at: {rest}}}\n")
     });
-    asked(&load(&format!("{POLICY}{}", lines.collect::<String>())), line, parameters)
+    reason_with(&load(&format!("{POLICY}{}", lines.collect::<String>())), line, parameters)
 }
 
 #[test]
 fn only_assignable_roles_are_assigned() {
     let index = load(POLICY);
-    let assign = |role: &str| asked(&index, "user/adm assign team/t", &format!("target=@user/x role={role}"));
+    let assign = |role: &str| reason_with(&index, "user/adm assign team/t", &format!("target=@user/x role={role}"));
     assert_eq!(assign("editor"), Reason::Granted);
     assert_eq!(assign("own/k"), Reason::Granted);
     assert_eq!(assign("owner"), OUT);
@@ -76,7 +76,8 @@ fn only_assignable_roles_are_assigned() {
 #[test]
 fn every_role_of_a_list_is_assignable() {
     let index = load(POLICY);
-    let assign = |roles: &str| asked(&index, "user/adm assign_all team/t", &format!("target=@bot/x roles={roles}"));
+    let assign =
+        |roles: &str| reason_with(&index, "user/adm assign_all team/t", &format!("target=@bot/x roles={roles}"));
     assert_eq!(assign("[editor,own/k]"), Reason::Granted);
     assert_eq!(assign("[]"), Reason::Granted);
     assert_eq!(assign("[editor,owner]"), OUT);
@@ -125,7 +126,7 @@ fn a_subject_lies_where_it_holds_something() {
 #[test]
 fn the_scope_on_which_the_role_is_held_counts() {
     let index = load(POLICY);
-    let moved = |who: &str, room: &str| asked(&index, &format!("{who} move team/t"), &format!("room=@{room}"));
+    let moved = |who: &str, room: &str| reason_with(&index, &format!("{who} move team/t"), &format!("room=@{room}"));
     assert_eq!(moved("user/adm", "room/r"), Reason::Granted);
     assert_eq!(moved("user/adm", "room/s"), OUT);
     assert_eq!(moved("user/heir", "room/s"), Reason::Granted);
@@ -134,7 +135,7 @@ fn the_scope_on_which_the_role_is_held_counts() {
 #[test]
 fn a_copied_rule_keeps_its_purview() {
     let index = load(POLICY);
-    let assign = |role: &str| asked(&index, "user/heir assign team/t", &format!("target=@user/x role={role}"));
+    let assign = |role: &str| reason_with(&index, "user/heir assign team/t", &format!("target=@user/x role={role}"));
     assert_eq!(assign("editor"), Reason::Granted);
     assert_eq!(assign("owner"), OUT);
 }
@@ -151,7 +152,7 @@ fn a_superuser_passes_every_purview() {
 #[test]
 fn an_optional_parameter_that_is_absent_lies_outside() {
     let index = load(POLICY);
-    let maybe = |parameters: &str| asked(&index, "user/adm maybe team/t", parameters);
+    let maybe = |parameters: &str| reason_with(&index, "user/adm maybe team/t", parameters);
     assert_eq!(maybe("target=@user/x role=owner"), Reason::Granted);
     assert_eq!(maybe("target=@user/x"), OUT);
     assert_eq!(maybe("role=owner"), OUT);
@@ -179,11 +180,11 @@ fn nothing_is_held_on_a_resource_that_is_not_there_yet() {
 fn a_purview_is_tested_before_the_condition_and_after_the_limits() {
     let ask = |key: &str| {
         let index = load(&replaced(POLICY, "assigns: all, target", &format!("{key}assigns: all, target")));
-        asked(&index, "user/adm maybe team/t", "role=owner")
+        reason_with(&index, "user/adm maybe team/t", "role=owner")
     };
     assert_eq!(ask("when: '!has(param.target)', "), OUT);
     let limited = replaced(POLICY, "  admin:\n", "  admin:\n    limits: [{on: team, only: [assign]}]\n");
-    assert_eq!(asked(&load(&limited), "user/adm maybe team/t", "role=owner"), Reason::Ceiling);
+    assert_eq!(reason_with(&load(&limited), "user/adm maybe team/t", "role=owner"), Reason::Ceiling);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use sidegate::decide::{self, GrantError};
 use sidegate::index::Index;
 use sidegate::model::Reason;
 
-use crate::inline::{self, asked, errors, load, replaced, says};
+use crate::inline::{self, errors, load, reason_with, replaced, says};
 
 const POLICY: &str = r"
 sidegate: 1
@@ -27,6 +27,7 @@ roles:
   boss: {at: org, allow: [{on: team, actions: all, assigns: all}]}
   owner: {at: team, customisable: true, allow: [{on: room, actions: all}, {on: org, actions: all, held_at: [team]}]}
   editor: {at: [org, team], customisable: true, allow: [{on: room, actions: [view]}, {on: org, actions: [view], held_at: org}]}
+  lead: {at: room, requires: {held_at: room, on: team, has: [editor], has_no: [viewer]}, allow: [{on: room, actions: all}]}
   viewer: {at: [org, team], holders: user, allow: [{on: room, actions: [view]}]}
 exclusive:
   one: {roles: [owner, viewer], at: team}
@@ -52,7 +53,7 @@ fn held(bindings: &[&str]) -> Index {
 }
 
 fn boss(bindings: &[&str], action: &str, parameters: &str) -> Reason {
-    asked(&held(bindings), &format!("user/boss {action} team/t"), &format!("target=@user/x {parameters}"))
+    reason_with(&held(bindings), &format!("user/boss {action} team/t"), &format!("target=@user/x {parameters}"))
 }
 
 /// What the change would violate.
@@ -67,8 +68,8 @@ fn a_role_is_given_where_and_to_whom_it_may_be_held() {
     assert_eq!(boss(&[], "give", "role=editor"), Reason::Granted);
     assert_eq!(boss(&[], "give", "role=boss"), OUT);
     let index = held(&[]);
-    assert_eq!(asked(&index, "user/boss give team/t", "target=@bot/x role=editor"), Reason::Granted);
-    assert_eq!(asked(&index, "user/boss give team/t", "target=@bot/x role=viewer"), OUT);
+    assert_eq!(reason_with(&index, "user/boss give team/t", "target=@bot/x role=editor"), Reason::Granted);
+    assert_eq!(reason_with(&index, "user/boss give team/t", "target=@bot/x role=viewer"), OUT);
     says(&violations(&index, "user/boss give team/t", "target=@user/x role=boss"), &["`boss` is not held at `team/t`"]);
     says(
         &violations(&index, "user/boss give team/t", "target=@bot/x role=viewer"),
@@ -93,9 +94,9 @@ fn exclusive_roles_are_given_one_at_a_time() {
 #[test]
 fn the_result_binds_superusers_too() {
     let index = held(&["owner@team/t"]);
-    assert_eq!(asked(&index, "user/sys give team/t", "target=@user/x role=editor"), Reason::Granted);
-    assert_eq!(asked(&index, "user/sys give team/t", "target=@user/x role=viewer"), OUT);
-    assert_eq!(asked(&index, "user/sys loose team/t", "target=@user/x role=viewer"), Reason::Granted);
+    assert_eq!(reason_with(&index, "user/sys give team/t", "target=@user/x role=editor"), Reason::Granted);
+    assert_eq!(reason_with(&index, "user/sys give team/t", "target=@user/x role=viewer"), OUT);
+    assert_eq!(reason_with(&index, "user/sys loose team/t", "target=@user/x role=viewer"), Reason::Granted);
 }
 
 #[test]
@@ -104,6 +105,23 @@ fn taking_a_role_leaves_what_may_be_held() {
         assert_eq!(boss(&["owner@team/t", "editor@org/o"], action, parameters), Reason::Granted);
         assert_eq!(boss(&[], action, parameters), Reason::Granted);
     }
+}
+
+#[test]
+fn what_a_role_rests_on_stays_and_what_it_rules_out_does_not_come() {
+    let resting = ["editor@team/t", "lead@room/r"];
+    assert_eq!(boss(&resting, "take", ""), OUT);
+    assert_eq!(boss(&resting, "drop", "role=editor"), OUT);
+    assert_eq!(boss(&resting, "drop", "role=viewer"), Reason::Granted);
+    assert_eq!(boss(&resting, "set", "role=owner"), OUT);
+    assert_eq!(boss(&resting, "set", "role=editor"), Reason::Granted);
+    assert_eq!(boss(&resting, "give", "role=owner"), Reason::Granted);
+    assert_eq!(boss(&resting, "give", "role=viewer"), OUT);
+    let words = |action: &str, parameters: &str| {
+        violations(&held(&resting), &format!("user/boss {action} team/t"), &format!("target=@user/x {parameters}"))
+    };
+    says(&words("take", ""), &["`lead` at `room/r` lacks a role that it requires above"]);
+    says(&words("give", "role=viewer"), &["`lead` at `room/r` is ruled out by `viewer` at `team/t`"]);
 }
 
 #[test]

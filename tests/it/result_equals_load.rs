@@ -8,7 +8,7 @@ use sidegate::index::Index;
 use sidegate::model::Reason;
 
 use crate::inline;
-use crate::universe::Draw;
+use crate::universe::draw::Draw;
 
 const POLICY: &str = r"
 sidegate: 1
@@ -27,6 +27,8 @@ types:
   room: {parent: team, actions: {view: {}, edit: {}}}
 roles:
   root: {at: org, superuser: true}
+  raiser: {at: room, requires: {held_at: room, on: team, has: [viewer, editor], has_no: [owner]}, allow: [{on: room, actions: all}]}
+  lead: {at: team, requires: {held_at: team, on: org, has: [viewer, chief]}, allow: [{on: room, actions: all}]}
   pack: {at: team, holders: squad, allow: [{on: room, actions: [view]}]}
   chief: {at: org, allow: [{on: room, actions: all}]}
   owner: {at: [org, team, room], customisable: true, allow: [{on: room, actions: all}]}
@@ -63,7 +65,7 @@ const BINDERS: [&str; 9] = [
     "members_of(team/t)",
     "members_of(team/u)",
 ];
-const ROLES: [&str; 8] = ["pack", "chief", "owner", "editor", "viewer", "helper", "own/k", "own/l"];
+const ROLES: [&str; 10] = ["pack", "raiser", "lead", "chief", "owner", "editor", "viewer", "helper", "own/k", "own/l"];
 const SCOPES: [&str; 4] = ["org/o", "team/t", "team/u", "room/r"];
 const LISTS: [&str; 4] = ["[]", "[room.view]", "[room.edit]", "[room.view,room.edit]"];
 
@@ -94,7 +96,7 @@ fn text(bindings: &[Held]) -> String {
 /// Draws bindings, each kept when the facts with it still load.
 fn draw(draw: &mut Draw<'_>) -> Vec<Held> {
     let mut bindings: Vec<Held> = Vec::new();
-    for _ in 0..draw.pick(8) {
+    for _ in 0..draw.pick(10) {
         let mut held = Held::new(*draw.choose(&BINDERS), *draw.choose(&ROLES), *draw.choose(&SCOPES));
         held.disabled = draw.chance(15);
         if draw.chance(20) {
@@ -161,7 +163,7 @@ fn choices(seed: u64) -> Vec<u16> {
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         (mixed >> 40) as u16
     };
-    std::iter::repeat_with(next).take(64).collect()
+    std::iter::repeat_with(next).take(96).collect()
 }
 
 #[test]

@@ -39,10 +39,10 @@ pub fn requests(data: &[u8]) {
             6 => call(bytes, |request| door.service.list_levels(request)).await.map_or((), |_| ()),
             7 => {
                 let answer = call(bytes, |request| door.service.check_grant(request)).await;
-                let verdict =
-                    answer.and_then(|(_, answer): (v1::CheckGrantRequest, v1::CheckGrantResponse)| answer.verdict);
+                let checked =
+                    answer.and_then(|(_, answer): (v1::CheckGrantRequest, v1::CheckGrantResponse)| answer.response);
                 // The fixed policy declares no action that stands for a change.
-                assert!(verdict.is_none_or(|verdict| verdict.decision() != v1::Decision::Allow), "{bytes:?}");
+                assert!(checked.is_none_or(|checked| checked.decision() != v1::Decision::Allow), "{bytes:?}");
             }
             _ => call(bytes, |request| door.service.count_seats(request)).await.map_or((), |_| ()),
         }

@@ -54,9 +54,9 @@ pub struct HolderRecord {
     /// Nothing.
     pub reserved: U16,
     /// First of the attributes that they must have, all of them.
-    pub demands: U32,
+    pub values: U32,
     /// Behind the last of them.
-    pub demands_end: U32,
+    pub values_end: U32,
 }
 
 /// An attribute that the holder of a role must have.

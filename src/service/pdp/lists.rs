@@ -96,6 +96,19 @@ impl Pdp {
         })
     }
 
+    /// Where a page begins: at the first of the list, or where its token says, if that is of the live snapshot.
+    pub(super) fn place(&self, snapshot: &Snapshot, token: &str, query: Query) -> Result<Place, Refusal> {
+        let digest = snapshot.index.digest();
+        let first = || Place::new(digest, self.now(), 0);
+        let place = if token.is_empty() { first() } else { self.tokens.open(token, query)? };
+        if place.is_of(digest) {
+            return Ok(place);
+        }
+        Err(Refusal::Unmeetable(
+            "the page token is of a snapshot that is not live any more; ask for the first page again".to_owned(),
+        ))
+    }
+
     fn page<'i>(
         &self,
         snapshot: &'i Snapshot,
@@ -103,18 +116,9 @@ impl Pdp {
         paging: &Paging,
         list: impl for<'q> FnOnce(&Request<'q>, Timestamp) -> Result<Listing<'i, 'q>, ListError>,
     ) -> Result<Answered, Refusal> {
-        let digest = snapshot.index.digest();
-        let first = || Place::new(digest, self.now(), 0);
         let Paging { size, token, query } = paging;
-        let place = if token.is_empty() { first() } else { self.tokens.open(token, *query)? };
-        if !place.is_of(digest) {
-            return Err(Refusal::Unmeetable(
-                "the page token is of a snapshot that is not live any more; ask for the first page again".to_owned(),
-            ));
-        }
-        let size = if *size == 0 { DEFAULT_PAGE } else { (*size).min(LARGEST_PAGE) };
-        let allowed = usize::try_from(size).unwrap_or(usize::MAX);
-        let bounds = PageBounds { allowed, looked_at: MOST_LOOKED_AT };
+        let place = self.place(snapshot, token, *query)?;
+        let bounds = PageBounds { allowed: page_size(*size), looked_at: MOST_LOOKED_AT };
         let page = question
             .ask(|request| list(request, place.time).and_then(|listing| listing.page(place.position, bounds)))?;
         let next = page.next.map(|position| self.tokens.seal(&place.at(position), *query));
@@ -125,6 +129,12 @@ impl Pdp {
             time: place.time,
         })
     }
+}
+
+/// How many a caller gets on a page.
+pub(super) fn page_size(asked: u32) -> usize {
+    let size = if asked == 0 { DEFAULT_PAGE } else { asked.min(LARGEST_PAGE) };
+    usize::try_from(size).unwrap_or(usize::MAX)
 }
 
 fn named(Entity { kind, id }: Entity<'_>) -> v1::Entity {

@@ -53,6 +53,12 @@ pub(crate) trait Door {
     /// # Errors
     /// Any answer that is no list.
     fn list_subjects(&mut self, question: &Question) -> Result<Vec<String>, String>;
+
+    /// How many seats of a class are taken at a scope; `None` where this door does not count.
+    ///
+    /// # Errors
+    /// Any answer that is no count.
+    fn count_seats(&mut self, class: &str, scope: &EntityName) -> Result<Option<u64>, String>;
 }
 
 /// The moment at which the engine's door decides.
@@ -122,6 +128,11 @@ impl Door for Engine {
         let everybody = Question { subject: EntityName { kind: String::new(), id: String::new() }, ..question.clone() };
         let page = everybody.with(|request| Listing::of_subjects(index, request, now())?.page(0, WHOLE));
         whole(page)
+    }
+
+    fn count_seats(&mut self, class: &str, scope: &EntityName) -> Result<Option<u64>, String> {
+        let count = decide::count_seats(self.live()?, class, scope.as_entity(), now());
+        count.map(Some).map_err(|error| error.to_string())
     }
 }
 

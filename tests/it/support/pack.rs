@@ -43,6 +43,12 @@ impl Pack {
         parameters.map(|(name, form)| (name.as_str(), written_type(form))).collect()
     }
 
+    /// The only class of seats, if there is exactly one.
+    pub(crate) fn seat_class(&self) -> Option<&str> {
+        let mut classes = self.policy["seats"].as_object()?.keys();
+        classes.next().filter(|_| classes.next().is_none()).map(String::as_str)
+    }
+
     /// The only template of roles that have versions, if there is exactly one.
     pub(crate) fn versioned(&self) -> Option<Versioned<'_>> {
         let templates = self.policy["role_templates"].as_object().into_iter().flat_map(Map::iter);

@@ -9,8 +9,9 @@ use sidegate::app::{self, Running};
 use sidegate::client::{Blocking, ClientError, Listed};
 use sidegate::config::Config;
 use sidegate::document;
-use sidegate::model::Decision;
-use sidegate::service::proto::{health_v1::health_check_response::ServingStatus, v1};
+use sidegate::model::{Decision, EntityName};
+use sidegate::service::proto::health_v1::health_check_response::ServingStatus;
+use sidegate::service::proto::v1::{self, authorization_service_client::AuthorizationServiceClient};
 use sidegate::snapshot::Status;
 use tempfile::TempDir;
 use tonic::Code;
@@ -163,6 +164,23 @@ impl Door for Socket {
     fn list_subjects(&mut self, question: &Question) -> Result<Vec<String>, String> {
         let request = v1::ListSubjectsRequest { page_size: 2, ..wire::list_subjects(question) };
         names(self.live()?.client.call(|client| client.every_subject(request)))
+    }
+
+    fn count_seats(&mut self, class: &str, scope: &EntityName) -> Result<Option<u64>, String> {
+        let address = format!("http://{}", self.live()?.running.addresses().data.unwrap());
+        let request = v1::CountSeatsRequest { scope: Some(wire::entity(scope)), ..Default::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let answer = runtime
+            .block_on(async { AuthorizationServiceClient::connect(address).await.unwrap().count_seats(request).await });
+        match answer {
+            Ok(answer) => {
+                let counts = answer.into_inner().counts;
+                let own = counts.iter().find(|count| count.seat_class == class);
+                own.map(|count| Some(count.count)).ok_or_else(|| format!("`{class}` is not counted: {counts:?}"))
+            }
+            Err(status) if status.code() == Code::Unimplemented => Ok(None),
+            Err(status) => Err(status.to_string()),
+        }
     }
 }
 

@@ -66,7 +66,7 @@ fn resource(question: &Question) -> v1::Resource {
     v1::Resource { r#type: kind, id, parent: question.parent.as_ref().map(entity), properties }
 }
 
-fn entity(name: &EntityName) -> v1::Entity {
+pub(crate) fn entity(name: &EntityName) -> v1::Entity {
     v1::Entity { r#type: name.kind.clone(), id: name.id.clone() }
 }
 
