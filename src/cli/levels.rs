@@ -12,7 +12,7 @@ use super::answer::moment;
 use super::output::{Trouble, say, say_json};
 use super::question::entity;
 use super::snapshot::{Whom, identity, now, open};
-use super::wire::{connect, list_levels_request, refused};
+use super::wire::{connect, list_levels_request, refused_name};
 
 /// Whose levels, and where.
 #[derive(Debug, Args)]
@@ -62,7 +62,7 @@ fn answer(arguments: &LevelsArguments) -> Result<Answer, Trouble> {
     if let Some(address) = &arguments.whom.server {
         let message = list_levels_request(subject, scope);
         let response = connect(address)?.call(|client| client.every_level(message));
-        let response = response.map_err(|problem| refused(&problem))?;
+        let response = response.map_err(|problem| refused_name(&problem))?;
         let identity = response.snapshot.unwrap_or_default();
         return Ok(Answer {
             levels: response.levels,

@@ -12,7 +12,7 @@ use super::answer::moment;
 use super::output::{Trouble, say, say_json};
 use super::question::entity;
 use super::snapshot::{Whom, identity, now, open};
-use super::wire::{connect, count_seats_request, refused};
+use super::wire::{connect, count_seats_request, refused_name};
 
 /// Which seats, and where.
 #[derive(Debug, Args)]
@@ -59,7 +59,7 @@ fn answer(arguments: &SeatsArguments) -> Result<Answer, Trouble> {
     if let Some(address) = &arguments.whom.server {
         let message = count_seats_request(scope, &arguments.classes);
         let response = connect(address)?.call(|client| client.count_seats(message));
-        let response = response.map_err(|problem| refused(&problem))?;
+        let response = response.map_err(|problem| refused_name(&problem))?;
         let identity = response.snapshot.unwrap_or_default();
         return Ok(Answer {
             counts: response.counts.into_iter().map(|one| (one.seat_class, one.count)).collect(),

@@ -21,12 +21,19 @@ pub(super) fn connect(address: &str) -> Result<Blocking, Trouble> {
 /// A call that was not answered.
 pub(super) fn refused(problem: &ClientError) -> Trouble {
     let exit = match problem {
-        ClientError::Address { .. }
-        | ClientError::Refused { code: tonic::Code::InvalidArgument | tonic::Code::NotFound, .. } => Exit::Usage,
+        ClientError::Address { .. } | ClientError::Refused { code: tonic::Code::InvalidArgument, .. } => Exit::Usage,
         ClientError::Unreachable { .. } | ClientError::Refused { .. } => Exit::Unavailable,
         ClientError::Runtime(_) => Exit::Runtime,
     };
     Trouble::new(exit, problem.to_string())
+}
+
+/// A call that was not answered, which names what may not be there: that is a mistake of the command line.
+pub(super) fn refused_name(problem: &ClientError) -> Trouble {
+    match problem {
+        ClientError::Refused { code: tonic::Code::NotFound, .. } => Trouble::new(Exit::Usage, problem.to_string()),
+        _ => refused(problem),
+    }
 }
 
 /// A request as a message.

@@ -205,7 +205,7 @@ fn fits(index: &Index, role: &RoleRecord, subject: u32) -> Result<bool, Corrupt>
     let record: &EntityRecord = index.record(subject)?;
     for holder in holders.iter().filter(|holder| holder.kind == record.kind) {
         let mut all = true;
-        for demand in index.records::<HolderValueRecord>(holder.demands.get(), holder.demands_end.get())? {
+        for demand in index.records::<HolderValueRecord>(holder.values.get(), holder.values_end.get())? {
             all &= has_one_of(index, subject, demand)?;
         }
         if all {

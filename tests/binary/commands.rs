@@ -46,7 +46,7 @@ impl Places {
 }
 
 /// What each line ends with.
-const LINES: [(&str, i32); 49] = [
+const LINES: [(&str, i32); 59] = [
     ("check --snapshot GOOD user/ana access workspace/prod", 0),
     ("check --snapshot GOOD user/ana leave workspace/prod", 1),
     ("check --snapshot GOOD user/eve access workspace/prod", 1),
@@ -91,6 +91,16 @@ const LINES: [(&str, i32); 49] = [
     ("who-can --snapshot GOOD access workspace/prod --property subject.x=1", 64),
     ("who-can --server SERVING access workspace/prod --type user", 0),
     ("who-can --server NOBODY access workspace/prod", 69),
+    ("levels --snapshot GOOD user/ana workspace/prod", 0),
+    ("levels --snapshot GOOD user/nobody workspace/prod", 64),
+    ("levels --server SERVING user/ana workspace/prod", 0),
+    ("levels --server SERVING user/ana workspace/none", 64),
+    ("levels --server WAITING user/ana workspace/prod", 69),
+    ("seats --snapshot GOOD workspace/prod", 0),
+    ("seats --snapshot GOOD workspace/prod ghost", 64),
+    ("seats --server SERVING workspace/prod", 0),
+    ("seats --server SERVING workspace/prod ghost", 64),
+    ("seats --server NOBODY workspace/prod", 69),
     ("health --server SERVING", 0),
     ("health --server WAITING", 1),
     ("health --server NOBODY", 69),

@@ -4,7 +4,7 @@ use sidegate::decide;
 use sidegate::index::Index;
 use sidegate::model::Reason;
 
-use crate::inline::{accepted, asked, asked_at, at, errors, load, says, with_parameters};
+use crate::inline::{accepted, asked_at, at, errors, load, reason_with, says, with_parameters};
 
 const POLICY: &str = r"
 sidegate: 1
@@ -185,7 +185,7 @@ fn administered(bindings: &[&str]) -> Index {
 }
 
 fn changed(bindings: &[&str], line: &str, role: &str) -> Reason {
-    asked(&administered(bindings), &format!("user/b {line}"), &format!("target=@user/a role={role}"))
+    reason_with(&administered(bindings), &format!("user/b {line}"), &format!("target=@user/a role={role}"))
 }
 
 #[test]

@@ -97,10 +97,11 @@ fn text(bindings: &[Held]) -> String {
 fn draw(draw: &mut Draw<'_>) -> Vec<Held> {
     let mut bindings: Vec<Held> = Vec::new();
     for _ in 0..draw.pick(10) {
-        let mut held = Held::new(*draw.choose(&BINDERS), *draw.choose(&ROLES), *draw.choose(&SCOPES));
+        let mut held =
+            Held::new(draw.choose::<&str>(&BINDERS), draw.choose::<&str>(&ROLES), draw.choose::<&str>(&SCOPES));
         held.disabled = draw.chance(15);
         if draw.chance(20) {
-            held.customised = Some(pin(held.role, *draw.choose(&LISTS)));
+            held.customised = Some(pin(held.role, draw.choose::<&str>(&LISTS)));
         }
         let same = |other: &&Held| (other.holder, other.role, other.scope) == (held.holder, held.role, held.scope);
         if bindings.iter().any(|other| same(&other)) {
@@ -161,7 +162,7 @@ fn choices(seed: u64) -> Vec<u16> {
     let next = || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        (mixed >> 40) as u16
+        u16::try_from(mixed >> 48).unwrap()
     };
     std::iter::repeat_with(next).take(96).collect()
 }
