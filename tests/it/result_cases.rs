@@ -120,8 +120,8 @@ fn what_a_role_rests_on_stays_and_what_it_rules_out_does_not_come() {
     let words = |action: &str, parameters: &str| {
         violations(&held(&resting), &format!("user/boss {action} team/t"), &format!("target=@user/x {parameters}"))
     };
-    says(&words("take", ""), &["`lead` at `room/r` lacks a role that it requires above"]);
-    says(&words("give", "role=viewer"), &["`lead` at `room/r` is ruled out by `viewer` at `team/t`"]);
+    says(&words("take", ""), &["`lead` at `room/r` rests on a role that would not be held above it"]);
+    says(&words("give", "role=viewer"), &["`lead` at `room/r` rules out `viewer`, which would be held at `team/t`"]);
 }
 
 #[test]
