@@ -213,6 +213,9 @@ fn what_a_change_would_violate_is_told_in_words() {
             decide::check_grant(&administered(bindings), request, at(0)).unwrap().violations.join("\n")
         })
     };
-    says(&told(&[], "give bot/1", "editor"), &["`editor` at `bot/1` lacks a role that it requires above"]);
-    says(&told(&[VIEWER, EDITOR], "give ws/1", "admin"), &["`editor` at `bot/1` is ruled out by `admin` at `ws/1`"]);
+    says(&told(&[], "give bot/1", "editor"), &["`editor` at `bot/1` rests on a role that would not be held above it"]);
+    says(
+        &told(&[VIEWER, EDITOR], "give ws/1", "admin"),
+        &["`editor` at `bot/1` rules out `admin`, which would be held at `ws/1`"],
+    );
 }

@@ -28,12 +28,15 @@ impl Violation {
                 )
             }
             Self::NoBase { role: which, scope } => {
-                format!("{} at {} lacks a role that it requires above", role(which)?, entity(scope)?)
+                format!("{} at {} rests on a role that would not be held above it", role(which)?, entity(scope)?)
             }
-            Self::RuledOut { role: which, scope, other, at } => {
-                let (which, other) = (role(which)?, role(other)?);
-                format!("{which} at {} is ruled out by {other} at {}", entity(scope)?, entity(at)?)
-            }
+            Self::RuledOut { role: which, scope, other, at } => format!(
+                "{} at {} rules out {}, which would be held at {}",
+                role(which)?,
+                entity(scope)?,
+                role(other)?,
+                entity(at)?
+            ),
             Self::NotOne { holder, scope } => {
                 format!("{} does not hold exactly one role at {}", entity(holder)?, entity(scope)?)
             }
