@@ -20,9 +20,11 @@ mod purviews;
 mod roles;
 mod schema;
 mod sets;
+mod slice;
 mod slots;
 mod superuser;
 mod templates;
+mod tenants;
 mod unsupported;
 mod values;
 mod write;
@@ -40,8 +42,11 @@ use holdings::{Holdings, Stage};
 use roles::Roles;
 use schema::Schema;
 use sets::PermissionSets;
+use tenants::mark;
 use values::Literals;
 use write::Tables;
+
+pub use slice::{UnknownTenant, slice};
 
 /// A policy and its facts, ready to be opened as an index.
 #[derive(Debug)]
@@ -58,6 +63,15 @@ pub struct Compiled {
 /// Every error of the policy and the facts, in the order of their places, together with the warnings. A mistake in the
 /// vocabulary hides mistakes that can only be seen through it.
 pub fn compile(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnostic>> {
+    let mut compiled = compile_all(policy, facts);
+    match &mut compiled {
+        Ok(Compiled { warnings, .. }) => mark(warnings, policy, facts),
+        Err(findings) => mark(findings, policy, facts),
+    }
+    compiled
+}
+
+fn compile_all(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnostic>> {
     let mut findings = Findings::default();
     unsupported::refuse(policy, &mut findings);
     let built_in = BuiltIn::used(policy, facts);

@@ -19,6 +19,7 @@ mod schema;
 mod shape;
 mod sink;
 mod suggest;
+mod tenant;
 mod tested;
 #[cfg(test)]
 mod tests;
@@ -26,10 +27,9 @@ mod text;
 mod vocabulary;
 mod yaml;
 
-use crate::compile::compile;
 use crate::index::file::Publication;
 use crate::index::{self, Index};
-use crate::model::{Case, Diagnostic, Facts, Policy, Position, SourceId};
+use crate::model::{Case, Diagnostic, EntityName, Facts, Policy, Position, SourceId};
 use decode::Decode;
 use file::FileDoc;
 use gather::{Gathered, once, refuse_twice};
@@ -73,10 +73,22 @@ pub struct Built {
 
 /// Parses, compiles and opens: all errors together, or an index.
 pub fn build(sources: Vec<Source>) -> Result<Built, Report> {
+    build_of(sources, None)
+}
+
+/// As [`build`], of one tenant's slice of the facts alone; a mistake elsewhere is not seen.
+///
+/// # Errors
+/// As [`build`]; a name that is no root resource, and a compiled snapshot, which was checked as a whole.
+pub fn build_tenant(sources: Vec<Source>, tenant: &EntityName) -> Result<Built, Report> {
+    build_of(sources, Some(tenant))
+}
+
+fn build_of(sources: Vec<Source>, tenant: Option<&EntityName>) -> Result<Built, Report> {
     if sources.iter().any(|source| index::file::is_compiled(&source.bytes)) {
-        return open_compiled(sources);
+        return open_compiled(sources, tenant);
     }
-    let built = read_all(&sources).and_then(|(policy, facts, _)| open(&policy, &facts));
+    let built = read_all(&sources, tenant).and_then(|(policy, facts, _)| open_part(&policy, &facts, tenant));
     match built {
         Ok((index, sequence, warnings)) => {
             let publication = Publication { sequence, ..Publication::default() };
@@ -87,12 +99,15 @@ pub fn build(sources: Vec<Source>) -> Result<Built, Report> {
 }
 
 /// Opens a compiled file, which is a snapshot by itself.
-fn open_compiled(mut sources: Vec<Source>) -> Result<Built, Report> {
+fn open_compiled(mut sources: Vec<Source>, tenant: Option<&EntityName>) -> Result<Built, Report> {
     let refuse = |problem: String, sources: Vec<Source>| {
         Err(Report::new(vec![Diagnostic::error(yaml::whole(SourceId(0)), problem)], sources))
     };
     if sources.len() > 1 {
         return refuse("a compiled snapshot stands alone, without other files".to_owned(), sources);
+    }
+    if tenant.is_some() {
+        return refuse("a compiled snapshot is checked as a whole: name its sources instead".to_owned(), sources);
     }
     let bytes = sources.first_mut().map(|source| std::mem::take(&mut source.bytes)).unwrap_or_default();
     match index::file::open(bytes) {
@@ -108,15 +123,24 @@ pub fn parse(sources: &[Source]) -> Result<(Policy, Facts), Vec<Diagnostic>> {
 
 /// The index of a policy with its facts, the sequence and the warnings.
 fn open(policy: &Policy, facts: &Facts) -> Result<(Index, u64, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let compiled = compile(policy, facts)?;
+    open_part(policy, facts, None)
+}
+
+/// As [`open`], of one tenant's slice of the facts.
+fn open_part(
+    policy: &Policy,
+    facts: &Facts,
+    tenant: Option<&EntityName>,
+) -> Result<(Index, u64, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let compiled = tenant::compile_part(policy, facts, tenant)?;
     let broken = |error| vec![Diagnostic::error(Position::default(), format!("the compiled index is broken: {error}"))];
     let index = Index::open(compiled.bytes).map_err(broken)?;
     Ok((index, facts.sequence.as_ref().map_or(0, |sequence| sequence.value), compiled.warnings))
 }
 
 /// As [`parse`]; where every noun could be read in spite of mistakes, what is wrong with their meaning is told too.
-fn read_all(sources: &[Source]) -> Result<(Policy, Facts, Vec<Case>), Vec<Diagnostic>> {
-    read_with(sources, |policy, facts| compile(policy, facts).err().unwrap_or_default())
+fn read_all(sources: &[Source], tenant: Option<&EntityName>) -> Result<(Policy, Facts, Vec<Case>), Vec<Diagnostic>> {
+    read_with(sources, |policy, facts| tenant::compile_part(policy, facts, tenant).err().unwrap_or_default())
 }
 
 fn read_with(

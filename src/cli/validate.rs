@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use crate::document::{Report, build};
-use crate::model::Severity;
+use crate::document::{Report, build, build_tenant};
+use crate::model::{EntityName, Severity};
 use crate::snapshot::{MAX_SOURCE_BYTES, read};
 
 use super::Exit;
@@ -18,6 +18,9 @@ use super::snapshot::hex;
 pub(super) struct ValidateArguments {
     /// A file or a directory
     path: PathBuf,
+    /// Check only this root resource's slice of the facts (TYPE/ID), with the policy
+    #[arg(long, value_name = "TYPE/ID", value_parser = tenant)]
+    tenant: Option<EntityName>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -29,16 +32,22 @@ pub(super) fn validate(arguments: &ValidateArguments) -> Exit {
         Ok(sources) => sources,
         Err(problem) => return unreadable(arguments, &problem.to_string()),
     };
-    match build(sources) {
+    let built = match &arguments.tenant {
+        None => build(sources),
+        Some(tenant) => build_tenant(sources, tenant),
+    };
+    match built {
         Ok(built) => {
             let counts = built.index.counts();
-            let digest = hex(built.index.digest());
+            // A slice is never served: its digest would be taken for the snapshot's.
+            let digest = arguments.tenant.is_none().then(|| hex(built.index.digest()));
             if arguments.json {
                 say_json(&json!({
                     "valid": true,
+                    "tenant": arguments.tenant.as_ref().map(ToString::to_string),
                     "digest": digest,
                     "sequence": built.publication.sequence,
-                    "bytes": built.index.bytes().len(),
+                    "bytes": digest.is_some().then_some(built.index.bytes().len()),
                     "counts": {
                         "types": counts.types, "roles": counts.roles, "subjects": counts.subjects,
                         "resources": counts.resources, "bindings": counts.bindings, "forbids": counts.forbids,
@@ -58,8 +67,11 @@ pub(super) fn validate(arguments: &ValidateArguments) -> Exit {
                 (counts.bindings, "binding"),
                 (counts.forbids, "forbid"),
             ];
-            say(&format!("valid: {}", told.map(|(number, noun)| count(number, noun)).join(", ")));
-            say(&format!("digest {digest}"));
+            let of = arguments.tenant.as_ref().map_or_else(String::new, |tenant| format!(" for tenant {tenant}"));
+            say(&format!("valid{of}: {}", told.map(|(number, noun)| count(number, noun)).join(", ")));
+            if let Some(digest) = digest {
+                say(&format!("digest {digest}"));
+            }
             Exit::Yes
         }
         Err(report) if arguments.json => {
@@ -74,12 +86,16 @@ pub(super) fn validate(arguments: &ValidateArguments) -> Exit {
     }
 }
 
+fn tenant(text: &str) -> Result<EntityName, String> {
+    EntityName::parse(text).ok_or_else(|| "a tenant is written TYPE/ID".to_owned())
+}
+
 /// A source that cannot be read at all is one finding without a place.
 fn unreadable(arguments: &ValidateArguments, problem: &str) -> Exit {
     if arguments.json {
         let file = arguments.path.display().to_string();
         let finding = json!({
-            "severity": "error", "file": file, "line": 0, "column": 0, "message": problem, "help": null,
+            "severity": "error", "file": file, "line": 0, "column": 0, "message": problem, "help": null, "tenant": null,
         });
         say_json(&json!({"valid": false, "findings": [finding]}));
     }
@@ -98,6 +114,7 @@ fn findings(report: &Report) -> Vec<Json> {
             "column": finding.at.column,
             "message": finding.message,
             "help": finding.help,
+            "tenant": finding.tenant,
         })
     };
     report.diagnostics.iter().map(one).collect()

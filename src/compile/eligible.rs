@@ -8,7 +8,8 @@ use crate::model::{Holder, Literal, Spanned, Supplier};
 use super::condition::Lowering;
 use super::entities::{AttributeValues, Entities};
 use super::findings::Findings;
-use super::layout::ValueRecord;
+use super::intern::Runs;
+use super::layout::{HolderRecord, HolderValueRecord, NONE, ValueRecord};
 use super::schema::{Kind, Schema, TypeSort};
 use super::values::{Literals, Reading};
 
@@ -25,8 +26,8 @@ pub(super) struct Eligible {
 #[derive(Debug)]
 struct Kin {
     kind: u16,
-    /// Attributes, each with the values of which it must be one.
-    when: Vec<(u32, Vec<ValueRecord>)>,
+    /// Attributes, each with the values of which it must be one: where they are stored, and themselves.
+    when: Vec<(HolderValueRecord, Vec<ValueRecord>)>,
     /// In words.
     text: String,
 }
@@ -68,7 +69,7 @@ impl Eligible {
             let number = lowering.schema.type_number(&holder.kind.value);
             match (number, number.and_then(|number| lowering.schema.sort(number))) {
                 (Some(kind), Some(TypeSort::Subject)) => {
-                    let when: Vec<(u32, Vec<ValueRecord>)> = holder
+                    let when: Vec<(HolderValueRecord, Vec<ValueRecord>)> = holder
                         .when
                         .iter()
                         .filter_map(|(name, values)| demanded(kind, name, values, owner, lowering, findings))
@@ -91,19 +92,23 @@ impl Eligible {
         eligible
     }
 
-    /// Whether groups alone may carry it.
-    pub(super) fn groups_alone(&self) -> bool {
-        self.subjects.is_empty() && !self.anybody
-    }
-
-    /// The subject types that may have it in the end, each with the values that attributes must have; none for all.
-    pub(super) fn subjects(&self) -> impl Iterator<Item = (u16, &[(u32, Vec<ValueRecord>)])> {
-        self.subjects.iter().map(|kin| (kin.kind, kin.when.as_slice()))
-    }
-
     /// Whether nobody can be unfit.
     pub(super) fn is_anybody(&self) -> bool {
         self.subjects.is_empty()
+    }
+
+    /// Whether groups alone carry it.
+    pub(super) fn is_for_groups_alone(&self) -> bool {
+        self.subjects.is_empty() && !self.anybody
+    }
+
+    /// Who may have it in the end, as records; none stand for everybody.
+    pub(super) fn records(&self, values: &mut Runs<HolderValueRecord>) -> Vec<HolderRecord> {
+        let record = |kin: &Kin| {
+            let (start, end) = values.intern(kin.when.iter().map(|(stored, _)| *stored).collect());
+            HolderRecord { kind: kin.kind.into(), reserved: 0.into(), values: start.into(), values_end: end.into() }
+        };
+        self.subjects.iter().map(record).collect()
     }
 
     /// Whether a subject may have it in the end.
@@ -112,8 +117,8 @@ impl Eligible {
         self.subjects.is_empty()
             || self.subjects.iter().any(|kin| {
                 kin.kind == info.kind
-                    && kin.when.iter().all(|(attribute, values)| {
-                        known.value(subject, *attribute).is_some_and(|value| values.contains(&value))
+                    && kin.when.iter().all(|(stored, values)| {
+                        known.value(subject, stored.attribute.get()).is_some_and(|value| values.contains(&value))
                     })
             })
     }
@@ -126,12 +131,13 @@ impl Eligible {
         entities: &Entities<'_>,
         known: &Known<'_>,
     ) -> bool {
+        let groups_alone = self.is_for_groups_alone();
         match entities.sort(schema, holder) {
-            Some(TypeSort::Subject) => !self.groups_alone() && self.fits(holder, entities, known),
+            Some(TypeSort::Subject) => !groups_alone && self.fits(holder, entities, known),
             Some(TypeSort::Group) => {
                 self.anybody || entities.info(holder).is_some_and(|info| self.groups.contains(&info.kind))
             }
-            Some(TypeSort::BuiltIn) => !self.groups_alone(),
+            Some(TypeSort::BuiltIn) => !groups_alone,
             _ => false,
         }
     }
@@ -152,7 +158,7 @@ fn demanded(
     owner: &str,
     lowering: &mut Lowering<'_, '_>,
     findings: &mut Findings,
-) -> Option<(u32, Vec<ValueRecord>)> {
+) -> Option<(HolderValueRecord, Vec<ValueRecord>)> {
     let schema = lowering.schema;
     let attribute = schema.attribute(kind, &name.value);
     let Some((attribute, info)) = attribute.and_then(|number| Some((number, schema.attribute_info(number)?))) else {
@@ -177,7 +183,14 @@ fn demanded(
             Err(problem) => findings.error(literal.at, format!("{owner}: a value of `{}` {problem}", name.value)),
         }
     }
-    Some((attribute, typed))
+    let list = lowering.literals.list(&typed);
+    let first = u32::try_from(list.payload.get()).unwrap_or(NONE);
+    let stored = HolderValueRecord {
+        attribute: attribute.into(),
+        values: first.into(),
+        values_end: first.saturating_add(list.extra.get()).into(),
+    };
+    Some((stored, typed))
 }
 
 /// `user` or `user` with `kind` `account` or `provider`.

@@ -61,15 +61,10 @@ impl Holdings {
         for binding in &facts.bindings {
             let Some((subject, scope, role)) = check(binding, stage, findings) else { continue };
             let flags = if binding.disabled { terms_flags::DISABLED } else { 0 };
-            let levels = levels::of_binding(binding, stage.roles.info(role), stage.schema, &mut level_sets, findings);
-            let pin = pins::of_binding(
-                binding,
-                stage.roles.info(role),
-                stage.entities.info(scope).map(|info| info.kind),
-                stage.schema,
-                sets,
-                findings,
-            );
+            let role_info = stage.roles.info(role);
+            let kind = stage.entities.info(scope).map(|info| info.kind);
+            let levels = levels::of_binding(binding, role_info, stage.schema, &mut level_sets, findings);
+            let pin = pins::of_binding(binding, role_info, kind, stage.schema, sets, findings);
             let terms = intern_terms(&binding.lifetime, flags, levels, pin, &mut terms);
             let record = BindingRecord { scope: scope.into(), role: role.into(), terms: terms.into() };
             list.push((subject, record, binding.position));

@@ -7,7 +7,6 @@ use crate::model::{Change, Supplier};
 
 use super::condition::Conditions;
 use super::credentials::Credentials;
-use super::eligible::Eligible;
 use super::entities::{AttributeValues, Entities};
 use super::forbids::Forbids;
 use super::groups::Memberships;
@@ -15,10 +14,10 @@ use super::holdings::Holdings;
 use super::intern::{Runs, Strings, number};
 use super::layout::{
     AlsoRecord, AttributeRecord, ChangeKind, ChangeRecord, CredentialRecord, CredentialScopeRecord, EntityRecord,
-    ExclusiveRecord, HeaderRecord, HolderRecord, HolderValueRecord, MAGIC, NONE, NameKind, NameSlot, ParameterKind,
-    ParameterRecord, PermissionRecord, RoleRecord, SECTIONS, Section, SectionRecord, SupplierCode, TermsRecord,
-    TypeRecord, VERSION, ValueKind, ValueRecord, also_mode, attribute_flags, change_flags, entity_hash,
-    governor_source, header_flags, name_hash, parameter_flags, permission_flags, role_flags, type_flags,
+    ExclusiveRecord, HeaderRecord, HolderRecord, MAGIC, NONE, NameKind, NameSlot, ParameterKind, ParameterRecord,
+    PermissionRecord, RoleRecord, SECTIONS, Section, SectionRecord, SupplierCode, TermsRecord, TypeRecord, VERSION,
+    ValueKind, also_mode, attribute_flags, change_flags, entity_hash, governor_source, header_flags, name_hash,
+    parameter_flags, permission_flags, role_flags, type_flags,
 };
 use super::roles::Roles;
 use super::schema::{AttributeInfo, ChangeInfo, GovernorSource, Kind, ParameterType, PermissionInfo, Schema, TypeSort};
@@ -258,15 +257,16 @@ impl Tables {
         let mut earlier = None;
         let mut types: Runs<u32> = Runs::default();
         let mut holders: Runs<HolderRecord> = Runs::default();
-        let mut demands: Runs<HolderValueRecord> = Runs::default();
+        let mut values = Runs::default();
         for (role, place) in roles.list.iter().zip(0..) {
             let end = rules + number(role.rules.len());
             if role.definer.is_some() && earlier != Some(role.name) {
                 self.name(NameKind::RoleSomewhere, 0, role.name, place);
                 earlier = Some(role.name);
             }
+            let groups_alone = if role.holders.is_for_groups_alone() { role_flags::GROUPS_ALONE } else { 0 };
             let (scopes, scopes_end) = types.intern(role.at.iter().copied().map(u32::from).collect());
-            let (holders_start, holders_end) = holders.intern(self.holder_records(&role.holders, &mut demands));
+            let (holders_start, holders_end) = holders.intern(role.holders.records(&mut values));
             let record = RoleRecord {
                 name: self.name(NameKind::Role, role.definer.unwrap_or(NONE), role.name, place),
                 rules: rules.into(),
@@ -274,7 +274,7 @@ impl Tables {
                 definer: role.definer.unwrap_or(NONE).into(),
                 levels: role.levels.0,
                 level: role.levels.1,
-                flags: (role.flags | if role.holders.groups_alone() { role_flags::GROUPS_ALONE } else { 0 }).into(),
+                flags: (role.flags | groups_alone).into(),
                 scopes: scopes.into(),
                 scopes_end: scopes_end.into(),
                 holders: holders_start.into(),
@@ -299,7 +299,7 @@ impl Tables {
             self.push(Section::Exclusives, &record);
         }
         self.push_bytes(Section::Holders, holders.items.as_bytes());
-        self.push_bytes(Section::HolderValues, demands.items.as_bytes());
+        self.push_bytes(Section::HolderValues, values.items.as_bytes());
         for kind in types.items {
             self.push(Section::TypeLists, &U32::new(kind));
         }
@@ -330,32 +330,6 @@ impl Tables {
     /// The sets of permissions that everything else refers to.
     pub(super) fn write_sets(&mut self, sets: &PermissionSets) {
         self.push_bytes(Section::PermissionSets, sets.bytes());
-    }
-
-    /// The subject types that may hold a role, each with what their attributes must be.
-    fn holder_records(&mut self, holders: &Eligible, demands: &mut Runs<HolderValueRecord>) -> Vec<HolderRecord> {
-        let mut records = Vec::new();
-        for (kind, when) in holders.subjects() {
-            let mut wanted = Vec::with_capacity(when.len());
-            for (attribute, values) in when {
-                let first =
-                    self.sections.get(Section::Literals as usize).map_or(0, Vec::len) / size_of::<ValueRecord>();
-                self.push_bytes(Section::Literals, values.as_bytes());
-                wanted.push(HolderValueRecord {
-                    attribute: (*attribute).into(),
-                    values: number(first).into(),
-                    values_end: number(first + values.len()).into(),
-                });
-            }
-            let (start, end) = demands.intern(wanted);
-            records.push(HolderRecord {
-                kind: kind.into(),
-                reserved: 0.into(),
-                demands: start.into(),
-                demands_end: end.into(),
-            });
-        }
-        records
     }
 
     /// Where a permission's general forbids stand.

@@ -136,12 +136,3 @@ pub(super) fn in_force(index: &Index, terms: u32, time: Timestamp) -> Result<boo
     }
     Ok(flags & terms_flags::ENDS == 0 || time < moment(terms.expires_seconds.get(), terms.expires_nanos.get())?)
 }
-
-/// Whether a lifetime has come to its end.
-pub(super) fn has_ended(index: &Index, terms: u32, time: Timestamp) -> Result<bool, Corrupt> {
-    let terms: &TermsRecord = index.record(terms)?;
-    if terms.flags.get() & terms_flags::ENDS == 0 {
-        return Ok(false);
-    }
-    Ok(time >= Timestamp::new(terms.expires_seconds.get(), terms.expires_nanos.get()).ok_or(Corrupt)?)
-}

@@ -24,7 +24,7 @@ const BEFORE: usize = 50;
 /// Findings with the sources they speak of; `Display` prints each with `file:line:column`, the line and a caret.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// The findings, in order of file and position.
+    /// The findings, those that concern no tenant first, then tenant by tenant; each in order of file and position.
     pub diagnostics: Vec<Diagnostic>,
     /// The sources, indexed by `SourceId`.
     pub sources: Vec<Source>,
@@ -35,7 +35,7 @@ impl std::error::Error for Report {}
 impl Report {
     /// Orders the findings and keeps the sources that they speak of.
     pub(super) fn new(mut diagnostics: Vec<Diagnostic>, mut sources: Vec<Source>) -> Self {
-        diagnostics.sort_by_key(|diagnostic| diagnostic.at);
+        diagnostics.sort_by(|a, b| (&a.tenant, a.at).cmp(&(&b.tenant, b.at)));
         for (number, source) in (0..).zip(&mut sources) {
             if diagnostics.iter().all(|diagnostic| diagnostic.at.source != SourceId(number)) {
                 source.bytes = Vec::new();
@@ -91,15 +91,35 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let renderer = Renderer::plain().decor_style(DecorStyle::Ascii).term_width(MAX_LINE * 2);
-        for (number, one) in self.diagnostics.iter().take(MAX_SHOWN).enumerate() {
-            let gap = if number == 0 { "" } else { "\n\n" };
-            write!(f, "{gap}{}", self.render(one, &renderer))?;
+        let mut gap = "";
+        let mut shown = MAX_SHOWN;
+        for group in self.diagnostics.chunk_by(|a, b| a.tenant == b.tenant) {
+            if let (Some(tenant), 1..) = (group.first().and_then(|one| one.tenant.as_ref()), shown) {
+                write!(f, "{gap}tenant {}: {}", escape(tenant), counted(group))?;
+                gap = "\n\n";
+            }
+            for one in group.iter().take(shown) {
+                write!(f, "{gap}{}", self.render(one, &renderer))?;
+                gap = "\n\n";
+            }
+            shown = shown.saturating_sub(group.len());
         }
         match self.diagnostics.len().saturating_sub(MAX_SHOWN) {
             0 => Ok(()),
             more => write!(f, "\n\nand {more} more"),
         }
     }
+}
+
+/// `3 errors, 1 warning`.
+fn counted(group: &[Diagnostic]) -> String {
+    let of = |severity: Severity| {
+        let number = group.iter().filter(|one| one.severity == severity).count();
+        let plural = if number == 1 { "" } else { "s" };
+        (number > 0).then(|| format!("{number} {}{plural}", word(severity)))
+    };
+    let counts: Vec<String> = [Severity::Error, Severity::Warning].into_iter().filter_map(of).collect();
+    counts.join(", ")
 }
 
 /// What is shown of a line: control characters escaped, a window if it is long, and the bytes to mark.

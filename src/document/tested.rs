@@ -22,7 +22,7 @@ impl Tested {
             let none = Diagnostic::error(yaml::whole(SourceId(0)), "a compiled file holds no tests").help(help);
             return Err(Report::new(vec![none], sources));
         }
-        let read = read_all(&sources).and_then(|(policy, facts, cases)| {
+        let read = read_all(&sources, None).and_then(|(policy, facts, cases)| {
             compile(&policy, &facts)?;
             Ok((policy, facts, cases))
         });

@@ -63,17 +63,19 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// The tenant whose fact it stands in: the root resource, as `type/id`.
+    pub tenant: Option<String>,
 }
 
 impl Diagnostic {
     /// An error at a place.
     pub fn error(at: Position, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, at, message: message.into(), help: None }
+        Self { severity: Severity::Error, at, message: message.into(), help: None, tenant: None }
     }
 
     /// A warning at a place.
     pub fn warning(at: Position, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, at, message: message.into(), help: None }
+        Self { severity: Severity::Warning, at, message: message.into(), help: None, tenant: None }
     }
 
     /// Adds what to do about it.

@@ -77,8 +77,9 @@ fn is_served_and_replaced_in_order() {
     let daemon = Daemon::serve(directory, &live, &[]).ready();
     let client = daemon.client();
     assert!(ana_may(&client));
-    // Metrics follow the snapshot a moment later.
-    until("its sequence shows", || daemon.metric("sidegate_snapshot_sequence") == 5);
+    // The news of a swap follows it.
+    let tells = |sequence| until("metrics tell", || daemon.metric("sidegate_snapshot_sequence") == sequence);
+    tells(5);
     let rejected = || daemon.metric("sidegate_reloads_total{result=\"rejected\"}");
     compile(&without, &live, &["--sequence", "4"]);
     until("an older publication is refused", || rejected() == 1);
@@ -89,7 +90,7 @@ fn is_served_and_replaced_in_order() {
     assert!(ana_may(&client));
     compile(&without, &live, &["--sequence", "6"]);
     until("a newer publication is live", || !ana_may(&client));
-    until("its sequence shows", || daemon.metric("sidegate_snapshot_sequence") == 6);
+    tells(6);
 }
 
 #[test]

@@ -27,4 +27,6 @@ mod start;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tenants;
+#[cfg(test)]
 mod test_verb;

@@ -37,10 +37,14 @@ mod regressions;
 #[cfg(test)]
 mod result_cases;
 #[cfg(test)]
+mod result_equals_load;
+#[cfg(test)]
 mod studio_cases;
 #[cfg(test)]
 mod superuser_cases;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tenant_cases;
 #[cfg(test)]
 mod universe;

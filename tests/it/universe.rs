@@ -7,7 +7,7 @@ mod change;
 mod condition;
 mod credentials;
 mod defined;
-mod draw;
+pub(crate) mod draw;
 mod facts;
 mod features;
 mod groups;

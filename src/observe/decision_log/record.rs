@@ -12,7 +12,7 @@ use super::{
     property::{Owner, PropertyName},
 };
 use crate::{
-    index::{Corrupt, Index},
+    index::Index,
     model::{Entity, Properties, Request, Timestamp, Verdict},
     snapshot::Snapshot,
 };
@@ -83,11 +83,12 @@ impl Record {
         let Entry { snapshot, request, verdict, time, request_id, origin } = *entry;
         let index = &snapshot.index;
         let mut texts = Texts { bytes: [0; ALL_BYTES], used: 0 };
-        let subject = texts.who(index, request.subject);
-        let resource = texts.who(index, request.resource);
-        let action = match permission(index, request) {
-            Ok(Some(number)) => What::Held(number),
-            Ok(None) | Err(Corrupt) => What::Said(texts.put(request.action)),
+        let subject = texts.who(index, kind(index, request.subject), request.subject);
+        let of = kind(index, request.resource);
+        let resource = texts.who(index, of, request.resource);
+        let action = match of.and_then(|kind| index.permission_named(kind, request.action).ok().flatten()) {
+            Some(number) => What::Held(number),
+            None => What::Said(texts.put(request.action)),
         };
         let request_id = texts.put(request_id);
         let (properties, withheld) = texts.properties(request, allowed);
@@ -119,9 +120,9 @@ impl Record {
     }
 }
 
-fn permission(index: &Index, request: &Request<'_>) -> Result<Option<u32>, Corrupt> {
-    let Some((kind, _)) = index.type_named(request.resource.kind)? else { return Ok(None) };
-    index.permission_named(kind, request.action)
+/// The type of an entity, if there is such a type. A damaged snapshot knows none: then the text is taken.
+fn kind(index: &Index, entity: Entity<'_>) -> Option<u16> {
+    index.type_named(entity.kind).ok().flatten().map(|(number, _)| number)
 }
 
 #[derive(Debug)]
@@ -131,14 +132,10 @@ struct Texts {
 }
 
 impl Texts {
-    fn who(&mut self, index: &Index, entity: Entity<'_>) -> Who {
-        let held = |entity: Entity<'_>| -> Result<Option<u32>, Corrupt> {
-            let Some((kind, _)) = index.type_named(entity.kind)? else { return Ok(None) };
-            index.entity_named(kind, entity.id)
-        };
-        match held(entity) {
-            Ok(Some(number)) => Who::Held(number),
-            Ok(None) | Err(Corrupt) => Who::Said { kind: self.put(entity.kind), id: self.put(entity.id) },
+    fn who(&mut self, index: &Index, kind: Option<u16>, entity: Entity<'_>) -> Who {
+        match kind.and_then(|kind| index.entity_named(kind, entity.id).ok().flatten()) {
+            Some(number) => Who::Held(number),
+            None => Who::Said { kind: self.put(entity.kind), id: self.put(entity.id) },
         }
     }
 

@@ -42,7 +42,11 @@ pub(crate) fn question(draw: &mut Draw<'_>, universe: &Universe) -> (Question, T
 
 fn action(draw: &mut Draw<'_>, resource: &EntityName) -> &'static str {
     let is_administered = ["a", "b"].contains(&resource.kind.as_str());
-    if is_administered && draw.uses(Feature::Purview, 40) { *draw.choose(&ADMIN) } else { *draw.choose(&ACTIONS) }
+    if is_administered && draw.uses(Feature::Purview, 40) {
+        draw.choose::<&str>(&ADMIN)
+    } else {
+        draw.choose::<&str>(&ACTIONS)
+    }
 }
 
 /// What the properties of a subject, or of a credential, describe.

@@ -32,7 +32,9 @@ fn rename_policy(policy: &mut Policy) {
 fn rename_facts(facts: &mut Facts) {
     let rename_values = |own: &mut Spanned<EntityName>, attributes: &mut Attributes| {
         rename(own);
-        attributes.iter_mut().for_each(|(name, value)| rename_literal(name, value));
+        for (name, value) in attributes.iter_mut() {
+            rename_literal(name, value);
+        }
     };
     facts.subjects.iter_mut().for_each(|own| rename_values(&mut own.name, &mut own.attributes));
     facts.resources.iter_mut().for_each(|own| {
