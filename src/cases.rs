@@ -71,6 +71,8 @@ pub fn judge(policy: &Policy, case: &Case, snapshot: Result<&Index, String>) -> 
 enum Got {
     Decision { verdict: Verdict, rule: Option<String> },
     Names(Vec<String>),
+    Levels(Vec<(String, String)>),
+    Count(u64),
     Malformed(Malformed),
     Broken(String),
 }
@@ -99,6 +101,16 @@ impl Got {
             Query::Subjects(ask) => {
                 Self::list(policy, ask, |request| Listing::of_subjects(index, request, time)?.page(0, WHOLE))
             }
+            Query::Levels { subject, at } => {
+                match decide::list_levels(index, subject.as_entity(), at.as_entity(), time) {
+                    Ok(levels) => Self::Levels(levels.into_iter().map(|one| (one.governor, one.level)).collect()),
+                    Err(problem) => Self::Broken(problem.to_string()),
+                }
+            }
+            Query::Seats { class, at } => match decide::count_seats(index, class, at.as_entity(), time) {
+                Ok(number) => Self::Count(number),
+                Err(problem) => Self::Broken(problem.to_string()),
+            },
             Query::Nothing => Self::Broken("a snapshot that is applied".to_owned()),
         }
     }
@@ -120,6 +132,8 @@ impl Got {
                     && undetermined.is_none_or(|undetermined| verdict.undetermined == undetermined)
             }
             (Self::Names(found), Wanted::Names(names)) => sorted(found) == sorted(names),
+            (Self::Levels(found), Wanted::Levels(levels)) => levels.iter().all(|level| found.contains(level)),
+            (Self::Count(found), Wanted::Count(number)) => found == number,
             (Self::Malformed(malformed), Wanted::Malformed(field)) => malformed.field == *field,
             _ => false,
         }
@@ -134,6 +148,8 @@ impl Got {
                 format!("{} {reason}{rule}{undetermined}{}", word(verdict.decision), why(policy, case, index))
             }
             Self::Names(names) => format!("[{}]", sorted(names).join(", ")),
+            Self::Levels(levels) => told(levels),
+            Self::Count(number) => number.to_string(),
             Self::Malformed(malformed) => format!("a malformed question: {malformed}"),
             Self::Broken(what) => what.clone(),
         }
@@ -166,8 +182,15 @@ fn wanted(wanted: &Wanted) -> String {
         }
         Wanted::Malformed(field) => format!("a malformed question, because of `{field}`"),
         Wanted::Names(names) => format!("[{}]", sorted(names).join(", ")),
+        Wanted::Levels(levels) => told(levels),
+        Wanted::Count(number) => number.to_string(),
         Wanted::Invalid(names) => format!("a snapshot that is refused, naming {names:?}"),
     }
+}
+
+fn told(levels: &[(String, String)]) -> String {
+    let one = |(governor, level): &(String, String)| format!("{governor}: {level}");
+    format!("{{{}}}", levels.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
 fn word(decision: Decision) -> &'static str {

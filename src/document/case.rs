@@ -25,6 +25,8 @@ documents! {
         list_actions = "list_actions": Option<Spanned<ListActionsDoc>>,
         list_resources = "list_resources": Option<Spanned<ListResourcesDoc>>,
         who_can = "who_can": Option<Spanned<WhoCanDoc>>,
+        levels = "levels": Option<Spanned<LevelsAtDoc>>,
+        seats = "seats": Option<Spanned<SeatsAtDoc>>,
         expect = "expect": Spanned<ExpectDoc>,
     }
 
@@ -73,6 +75,18 @@ documents! {
         context = "context": Option<AttributesDoc>,
     }
 
+    /// Which levels does the subject reach at the scope?
+    LevelsAtDoc {
+        subject = "subject": EntityName,
+        at = "at": EntityName,
+    }
+
+    /// How many seats of the class are taken at the scope?
+    SeatsAtDoc {
+        class = "class": Id,
+        at = "at": EntityName,
+    }
+
     /// Who may do the action on the resource?
     WhoCanDoc {
         action = "action": Id,
@@ -89,12 +103,14 @@ impl Turn for CaseDoc {
     type Noun = Case;
 
     fn turn(self, position: Position, sink: &mut Sink<'_>) -> Option<Case> {
-        let Self { name, given, at, ask, list_actions, list_resources, who_can, expect } = self;
+        let Self { name, given, at, ask, list_actions, list_resources, who_can, levels, seats, expect } = self;
         let asked = [
             ask.map(|doc| Spanned::new(doc.value.into_query(), doc.at)),
             list_actions.map(|doc| Spanned::new(doc.value.into_query(), doc.at)),
             list_resources.map(|doc| Spanned::new(doc.value.into_query(), doc.at)),
             who_can.map(|doc| Spanned::new(doc.value.into_query(), doc.at)),
+            levels.map(|doc| Spanned::new(doc.value.into_query(), doc.at)),
+            seats.map(|doc| Spanned::new(doc.value.into_query(), doc.at)),
         ];
         let mut asked = asked.into_iter().flatten();
         let (query, second) = (asked.next(), asked.next());
@@ -102,9 +118,8 @@ impl Turn for CaseDoc {
             sink.error_with(second.at, "a second question in one test", "write a test of its own for it");
             return None;
         }
-        let is_list = query.as_ref().is_some_and(|query| !matches!(query.value, Query::Decide(_)));
         let place = expect.at;
-        let wanted = expect.value.into_wanted(place, is_list, sink)?;
+        let wanted = expect.value.into_wanted(place, query.as_ref().map(|query| &query.value), sink)?;
         let query = match (query, &wanted) {
             (None, Wanted::Invalid(_)) => Query::Nothing,
             (Some(query), Wanted::Invalid(_)) => {
@@ -114,7 +129,7 @@ impl Turn for CaseDoc {
             }
             (Some(query), _) => query.value,
             (None, _) => {
-                let help = "write one of `ask`, `list_actions`, `list_resources`, `who_can`";
+                let help = "write one of `ask`, `list_actions`, `list_resources`, `who_can`, `levels`, `seats`";
                 sink.error_with(position, "the test asks nothing", help);
                 return None;
             }
@@ -199,5 +214,17 @@ impl WhoCanDoc {
             properties: attributes(self.properties),
             context: attributes(self.context),
         })
+    }
+}
+
+impl LevelsAtDoc {
+    fn into_query(self) -> Query {
+        Query::Levels { subject: self.subject, at: self.at }
+    }
+}
+
+impl SeatsAtDoc {
+    fn into_query(self) -> Query {
+        Query::Seats { class: self.class.into(), at: self.at }
     }
 }

@@ -116,6 +116,7 @@ schema! {
     ExpectDoc as "Expect": |all| json_schema!({"anyOf": [
         all.subschema_for::<Decision>(),
         {"type": "array", "items": all.subschema_for::<Id>()},
+        {"type": "integer", "minimum": 0},
         all.subschema_for::<ExpectDetailDoc>(),
     ]});
     SubjectKind as "SubjectKind": |_all| json_schema!({"const": SubjectKind::WORD});

@@ -41,6 +41,20 @@ pub enum Query {
     /// The subjects of the question's subject type, or of all where that is empty, who are allowed; its subject id is
     /// empty.
     Subjects(Ask),
+    /// The levels that a subject reaches at a scope, governor by governor.
+    Levels {
+        /// Whose.
+        subject: EntityName,
+        /// Where.
+        at: EntityName,
+    },
+    /// How many seats are taken.
+    Seats {
+        /// Of which class.
+        class: String,
+        /// Where.
+        at: EntityName,
+    },
     /// Nothing: the snapshot itself is what is looked at.
     Nothing,
 }
@@ -84,6 +98,10 @@ pub enum Wanted {
     Malformed(String),
     /// Exactly these names, in any order.
     Names(Vec<String>),
+    /// On these governors exactly these levels; on others any.
+    Levels(Vec<(String, String)>),
+    /// This number.
+    Count(u64),
     /// The snapshot is refused, and what is told names all of these.
     Invalid(Vec<String>),
 }

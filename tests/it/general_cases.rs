@@ -153,13 +153,13 @@ fn served_rightly(tested: &Tested, case: &Case, served: &Served) -> Result<(), S
         Query::Decide(ask) | Query::Actions(ask) | Query::Resources(ask, _) | Query::Subjects(ask) => {
             with_request(tested.policy(), ask, Question::of)
         }
-        Query::Nothing => return Ok(()),
+        Query::Levels { .. } | Query::Seats { .. } | Query::Nothing => return Ok(()),
     };
     let answer = match &case.query {
         Query::Resources(_, within) => resources(served, &question, within.as_ref()),
         Query::Subjects(_) => subjects(served, &question),
         Query::Actions(_) => actions(served, &question),
-        Query::Decide(_) | Query::Nothing => {
+        Query::Decide(_) | Query::Levels { .. } | Query::Seats { .. } | Query::Nothing => {
             let request = wire::authorize(&question);
             return match served.client.call(|client| client.authorize(request)) {
                 Ok(response) => same(&index, &question, &response),

@@ -1,11 +1,11 @@
 //! What a test wants: a decision with as much of the why as is written, a list, or a refusal.
 
-use crate::document::decode::{Decode, FromText, Many, documents, refuse};
+use crate::document::decode::{Decode, Entries, FromText, Many, documents, refuse};
 use crate::document::node::{Kind, Node};
 use crate::document::sink::{Sink, quote};
 use crate::document::suggest;
-use crate::document::text::Id;
-use crate::model::{Decision, Position, Reason, Spanned, Wanted};
+use crate::document::text::{Id, Name};
+use crate::model::{Decision, Position, Query, Reason, Spanned, Wanted};
 
 documents! {
     /// What is wanted, in full: of a decision, what is left out may be anything.
@@ -16,6 +16,7 @@ documents! {
         undetermined = "undetermined": Option<Spanned<bool>>,
         malformed = "malformed": Option<Spanned<Id>>,
         invalid = "invalid": Option<Spanned<Many<Spanned<Id>, 1>>>,
+        levels = "levels": Option<Spanned<Entries<Id, Spanned<Name>>>>,
     }
 }
 
@@ -24,6 +25,7 @@ documents! {
 pub(in crate::document) enum ExpectDoc {
     Word(Decision),
     Names(Vec<Spanned<Id>>),
+    Count(u64),
     Detail(Box<ExpectDetailDoc>),
 }
 
@@ -33,8 +35,9 @@ impl Decode for ExpectDoc {
             Kind::String(_) => Decision::decode(node, sink).map(Self::Word),
             Kind::List(_) => Vec::decode(node, sink).map(Self::Names),
             Kind::Map(_) => ExpectDetailDoc::decode(node, sink).map(|detail| Self::Detail(Box::new(detail))),
-            Kind::Null | Kind::Bool(_) | Kind::Int(_) | Kind::Refused => {
-                refuse(node, "`allow`, `deny`, a list of names or a mapping", sink)
+            Kind::Int(_) => u64::decode(node, sink).map(Self::Count),
+            Kind::Null | Kind::Bool(_) | Kind::Refused => {
+                refuse(node, "`allow`, `deny`, a list of names, a number or a mapping", sink)
             }
         }
     }
@@ -70,39 +73,49 @@ impl FromText for Reason {
 }
 
 impl ExpectDoc {
-    /// What it wants of a question that is a list or a decision.
-    pub(super) fn into_wanted(self, at: Position, is_list: bool, sink: &mut Sink<'_>) -> Option<Wanted> {
+    /// What it wants of a question.
+    pub(super) fn into_wanted(self, at: Position, query: Option<&Query>, sink: &mut Sink<'_>) -> Option<Wanted> {
         let wanted = match self {
             Self::Word(decision) => Wanted::Decision { decision, reason: None, rule: None, undetermined: None },
             Self::Names(names) => Wanted::Names(names.into_iter().map(|name| name.value.into()).collect()),
+            Self::Count(number) => Wanted::Count(number),
             Self::Detail(detail) => detail.into_wanted(at, sink)?,
         };
-        match (&wanted, is_list) {
-            (Wanted::Decision { .. }, true) => {
-                sink.error_with(at, "a list is wanted, not a decision", "write `[...]`, or ask with `ask`");
-                None
+        let (fits, wants) = match query {
+            None => (true, ""),
+            Some(Query::Nothing | Query::Decide(_)) => {
+                (matches!(wanted, Wanted::Decision { .. }), "a decision is wanted: `allow`, `deny` or a mapping")
             }
-            (Wanted::Names(_), false) => {
-                sink.error_with(at, "a decision is wanted, not a list", "write `allow` or `deny`, or ask for a list");
-                None
+            Some(Query::Actions(_) | Query::Resources(..) | Query::Subjects(_)) => {
+                (matches!(wanted, Wanted::Names(_)), "a list is wanted: `[...]`")
             }
-            _ => Some(wanted),
+            Some(Query::Levels { .. }) => (matches!(wanted, Wanted::Levels(_)), "levels are wanted: `{levels: {...}}`"),
+            Some(Query::Seats { .. }) => (matches!(wanted, Wanted::Count(_)), "a number is wanted"),
+        };
+        if !fits && !matches!(wanted, Wanted::Malformed(_) | Wanted::Invalid(_)) {
+            sink.error(at, wants);
+            return None;
         }
+        Some(wanted)
     }
 }
 
 impl ExpectDetailDoc {
     fn into_wanted(self, at: Position, sink: &mut Sink<'_>) -> Option<Wanted> {
-        let Self { decision, reason, rule, undetermined, malformed, invalid } = self;
+        let Self { decision, reason, rule, undetermined, malformed, invalid, levels } = self;
         let about_decision = decision.is_some() || reason.is_some() || rule.is_some() || undetermined.is_some();
-        let decision = match (malformed, invalid, about_decision) {
-            (Some(field), None, false) => return Some(Wanted::Malformed(field.value.into())),
-            (None, Some(names), false) => {
+        let decision = match (malformed, invalid, levels, about_decision) {
+            (Some(field), None, None, false) => return Some(Wanted::Malformed(field.value.into())),
+            (None, Some(names), None, false) => {
                 return Some(Wanted::Invalid(names.value.0.into_iter().map(|name| name.value.into()).collect()));
             }
-            (None, None, _) => decided(decision.as_ref(), reason.as_ref(), at, sink)?,
+            (None, None, Some(levels), false) => {
+                let pair = |(governor, level): (Spanned<Id>, Spanned<Name>)| (governor.value.into(), level.value.0);
+                return Some(Wanted::Levels(levels.value.0.into_iter().map(pair).collect()));
+            }
+            (None, None, None, _) => decided(decision.as_ref(), reason.as_ref(), at, sink)?,
             _ => {
-                sink.error(at, "`malformed` and `invalid` stand alone: there is no decision then");
+                sink.error(at, "`malformed`, `invalid` and `levels` each stand alone");
                 return None;
             }
         };
@@ -134,7 +147,7 @@ fn decided(
         (Some(decision), _) => Some(decision.value),
         (None, Some((_, decision))) => Some(decision),
         (None, None) => {
-            sink.error(at, "one of `decision`, `reason`, `malformed`, `invalid` must be written");
+            sink.error(at, "one of `decision`, `reason`, `malformed`, `invalid`, `levels` must be written");
             None
         }
     }

@@ -14,7 +14,7 @@ fn cases(text: &str) -> Vec<Case> {
 #[test]
 fn every_key_arrives() {
     let cases = cases(POLICY);
-    let [full, actions, resources, subjects, invalid, malformed] = cases.as_slice() else { panic!("{}", cases.len()) };
+    let [full, actions, resources, subjects, invalid, malformed, levels, seats] = cases.as_slice() else { panic!("{}", cases.len()) };
     assert_eq!((full.name.value.as_str(), full.name.at.line), ("in full", 95));
     let given = &full.given;
     let counts =
@@ -40,6 +40,10 @@ fn every_key_arrives() {
     assert!(matches!(&subjects.query, Query::Subjects(ask) if ask.subject.kind == "user" && ask.subject.id.is_empty()));
     assert_eq!((&invalid.query, invalid.time()), (&Query::Nothing, Case::TIME));
     assert_eq!(invalid.wanted, Wanted::Invalid(vec!["user/new".to_owned(), "custom/idle".to_owned()]));
+    assert!(matches!(&levels.query, Query::Levels { at, .. } if *at == within));
+    assert_eq!(levels.wanted, Wanted::Levels(vec![("voice".to_owned(), "edit".to_owned())]));
+    assert!(matches!(&seats.query, Query::Seats { class, at } if class == "editor" && *at == within));
+    assert_eq!(seats.wanted, Wanted::Count(3));
     assert_eq!(malformed.wanted, Wanted::Malformed("resource.properties.tag".to_owned()));
 }
 
@@ -61,18 +65,21 @@ fn what_makes_no_sense() {
   - {name: l, given: {subject: {}}, expect: {invalid: x}}
   - {name: m, ask: {subject: user/a, action: x, resource: t/a}}
   - {ask: {subject: user/a, action: x, resource: t/a, colour: red}, expect: allow}
+  - {name: o, levels: {subject: user/a, at: t/a}, expect: {none: read}}
+  - {name: p, levels: {subject: user/a, at: t/a}, expect: 3}
+  - {name: q, seats: {class: c, at: t/a}, expect: [3]}
 ",
         &[
             "4:73: error: `tests[0].expect`: `maybe` is not a decision",
-            "5:73: error: `tests[1]`: one of `decision`, `reason`, `malformed`, `invalid` must be written",
+            "5:73: error: `tests[1]`: one of `decision`, `reason`, `malformed`, `invalid`, `levels` must be written",
             "6:99: error: `tests[2]`: `NO_GRANT` never comes with that decision",
             "7:82: error: `tests[3].expect.reason`: `NO_GRANTS` is not a reason",
-            "8:73: error: `tests[4]`: a decision is wanted, not a list",
-            "9:71: error: `tests[5]`: a list is wanted, not a decision",
+            "8:73: error: `tests[4]`: a decision is wanted: `allow`, `deny` or a mapping",
+            "9:71: error: `tests[5]`: a list is wanted: `[...]`",
             "10:5: error: `tests[6]`: the test asks nothing",
             "11:20: error: `tests[7]`: a question beside `invalid`",
             "12:74: error: `tests[8]`: a second question in one test",
-            "13:23: error: `tests[9]`: `malformed` and `invalid` stand alone: there is no decision then",
+            "13:23: error: `tests[9]`: `malformed`, `invalid` and `levels` each stand alone",
             "14:33: error: `tests[10].expect.invalid`: the list is empty",
             "15:23: error: `tests[11].given`: unknown key `subject`",
             "16:5: error: `tests[12]`: the key `expect` is missing",
