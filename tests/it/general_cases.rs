@@ -153,7 +153,8 @@ fn served_rightly(tested: &Tested, case: &Case, served: &Served) -> Result<(), S
         Query::Decide(ask) | Query::Actions(ask) | Query::Resources(ask, _) | Query::Subjects(ask) => {
             with_request(tested.policy(), ask, Question::of)
         }
-        Query::Levels { .. } | Query::Seats { .. } | Query::Nothing => return Ok(()),
+        Query::Levels { .. } | Query::Seats { .. } => return counted_rightly(tested, case, &index, served),
+        Query::Nothing => return Ok(()),
     };
     let answer = match &case.query {
         Query::Resources(_, within) => resources(served, &question, within.as_ref()),
@@ -175,6 +176,30 @@ fn served_rightly(tested: &Tested, case: &Case, served: &Served) -> Result<(), S
         }
         Err(error) => refused_rightly(case, &format!("{error:?}")),
     }
+}
+
+/// Whether a daemon says the same levels and seats as the engine at the daemon's moment.
+fn counted_rightly(tested: &Tested, case: &Case, index: &Index, served: &Served) -> Result<(), String> {
+    let (wanted, at) = match &case.query {
+        Query::Levels { subject, at } => {
+            let (subject, scope) = (Some(wire::entity(subject)), Some(wire::entity(at)));
+            let request = v1::ListLevelsRequest { subject, scope, page_size: 2, ..Default::default() };
+            let answer = served.client.call(|client| client.every_level(request)).map_err(|error| error.to_string())?;
+            let levels = answer.levels.into_iter().map(|one| (one.governor, one.level));
+            (Wanted::Levels(levels.collect()), answer.evaluated_at)
+        }
+        Query::Seats { class, at } => {
+            let seat_classes = vec![class.clone()];
+            let request = v1::CountSeatsRequest { scope: Some(wire::entity(at)), seat_classes, ..Default::default() };
+            let answer = served.client.call(|client| client.count_seats(request)).map_err(|error| error.to_string())?;
+            let [count] = answer.counts.as_slice() else { return Err(format!("counted {:?}", answer.counts)) };
+            (Wanted::Count(count.count), answer.evaluated_at)
+        }
+        _ => return Err("neither levels nor seats".to_owned()),
+    };
+    let said = Case { time: moment(at.as_ref()), wanted, ..case.clone() };
+    judge(tested.policy(), &said, Ok(index))
+        .map_or(Ok(()), |failure| Err(format!("said {}, the engine {}", failure.wanted, failure.got)))
 }
 
 /// Names, and the moment at which they were listed.
@@ -216,7 +241,9 @@ fn refused_rightly(case: &Case, told: &str) -> Result<(), String> {
     let names = match &case.wanted {
         Wanted::Invalid(names) => names.clone(),
         Wanted::Malformed(field) => vec![field.clone()],
-        Wanted::Decision { .. } | Wanted::Names(_) => return Err(format!("refused: {told}")),
+        Wanted::Decision { .. } | Wanted::Names(_) | Wanted::Levels(_) | Wanted::Count(_) => {
+            return Err(format!("refused: {told}"));
+        }
     };
     match names.iter().find(|name| !told.contains(name.as_str())) {
         Some(name) => Err(format!("`{name}` is not named: {told}")),

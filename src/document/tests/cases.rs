@@ -14,7 +14,9 @@ fn cases(text: &str) -> Vec<Case> {
 #[test]
 fn every_key_arrives() {
     let cases = cases(POLICY);
-    let [full, actions, resources, subjects, invalid, malformed, levels, seats] = cases.as_slice() else { panic!("{}", cases.len()) };
+    let [full, actions, resources, subjects, invalid, malformed, levels, seats] = cases.as_slice() else {
+        panic!("{}", cases.len())
+    };
     assert_eq!((full.name.value.as_str(), full.name.at.line), ("in full", 95));
     let given = &full.given;
     let counts =
@@ -85,6 +87,11 @@ fn what_makes_no_sense() {
             "16:5: error: `tests[12]`: the key `expect` is missing",
             "17:5: error: `tests[13]`: the key `name` is missing",
             "17:55: error: `tests[13].ask`: unknown key `colour`",
+            "18:59: error: `tests[14]`: one of `decision`, `reason`, `malformed`, `invalid`, `levels` must be written",
+            "18:60: error: `tests[14].expect`: unknown key `none`",
+            "19:59: error: `tests[15]`: levels are wanted: `{levels: {...}}`",
+            "20:51: error: `tests[16]`: a number is wanted",
+            "20:52: error: `tests[16].expect[0]`: expected an id, found the int `3`",
         ],
     );
 }
