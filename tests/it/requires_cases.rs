@@ -55,7 +55,7 @@ fn a_role_that_only_raises_rests_on_another() {
     assert_eq!(edits(&with("", &[EDITOR, VIEWER]), 0), Reason::Granted);
     says(
         &refused("", &[EDITOR]),
-        &["binding of `user/a` to role `editor` at `bot/1`", "`user/a` holds none of `viewer`, `t` on `ws/1`"],
+        &["binding of `user/a` to role `editor` at `bot/1`", "`user/a` holds none of `t`, `viewer` on `ws/1`"],
     );
     says(&refused("", &[EDITOR, "{subject: user/a, role: viewer, at: ws/2}"]), &["holds none of"]);
     says(&refused("", &[EDITOR, "{subject: user/a, role: billing, at: ws/1}"]), &["holds none of"]);
