@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 use sidegate::model::Decision;
@@ -17,11 +17,15 @@ use crate::support::vocabulary::Vocabulary;
 
 #[test]
 fn studio_cases() {
-    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let directory = env::var_os("SIDEGATE_CASES").map_or_else(default, PathBuf::from);
-    let files = cases::read_directory(&directory);
-    assert!(!files.is_empty(), "no case file in {}", directory.display());
-    let failed: usize = files.iter().map(run_file).sum();
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let directories =
+        env::var_os("SIDEGATE_CASES").map_or_else(|| vec![own.clone(), own.join("readings")], |one| vec![one.into()]);
+    let mut failed = 0;
+    for directory in directories {
+        let files = cases::read_directory(&directory);
+        assert!(!files.is_empty(), "no case file in {}", directory.display());
+        failed += files.iter().map(run_file).sum::<usize>();
+    }
     assert_eq!(failed, 0, "cases failed: see above");
 }
 
