@@ -5,9 +5,10 @@
 use zerocopy::little_endian::U32;
 
 use crate::compile::layout::{
-    BindingRecord, EntityRecord, PurviewRecord, Section, TypeRecord, purview_flags, type_flags,
+    BindingRecord, EntityRecord, MembershipRecord, PurviewRecord, Section, TypeRecord, membership_flags, purview_flags,
+    type_flags,
 };
-use crate::index::{Corrupt, Index, optional};
+use crate::index::{Corrupt, optional};
 
 use super::holders::has_ended;
 use super::parameters::{Parameter, role_of};
@@ -92,7 +93,7 @@ fn target_outside(question: &Question<'_>, purview: &PurviewRecord, target: u32)
         let (role, scope) = (binding.role.get(), binding.scope.get());
         Ok((!is_in(may, role) && counts(question, binding)?).then_some(Outside::Holds { role, scope }))
     };
-    for holder in holders(index, target)? {
+    for holder in holders(question, target)? {
         let held = index.held_by(holder?)?;
         for scope in question.target.scopes(index) {
             let (scope, _) = scope?;
@@ -142,7 +143,7 @@ fn lies_within(question: &Question<'_>, entity: u32, scope: u32) -> Result<bool,
         return index.is_within(entity, scope);
     }
     let mut holds_nothing = true;
-    for holder in holders(index, entity)? {
+    for holder in holders(question, entity)? {
         for binding in index.held_by(holder?)?.all() {
             if !counts(question, binding)? {
                 continue;
@@ -156,10 +157,46 @@ fn lies_within(question: &Question<'_>, entity: u32, scope: u32) -> Result<bool,
     Ok(holds_nothing)
 }
 
-/// A subject and every group that it is in, whether that passes anything on or not.
-pub(super) fn holders(index: &Index, subject: u32) -> Result<impl Iterator<Item = Result<u32, Corrupt>> + '_, Corrupt> {
-    let groups = index.memberships(subject)?.iter().map(|membership| Ok(membership.group.get()));
+/// A subject and every group that it is in, whether that passes anything on or not; of those that are everybody with a
+/// role on a scope, the ones for which it holds one there that has not ended.
+fn holders<'q>(
+    question: &'q Question<'_>,
+    subject: u32,
+) -> Result<impl Iterator<Item = Result<u32, Corrupt>> + 'q, Corrupt> {
+    let memberships = question.index.memberships(subject)?;
+    let groups = memberships.iter().filter_map(move |membership| {
+        let group = membership.group.get();
+        if membership.flags.get() & membership_flags::MEMBERS_OF == 0 {
+            return Some(Ok(group));
+        }
+        match is_member(question, subject, memberships, group) {
+            Ok(true) => Some(Ok(group)),
+            Ok(false) => None,
+            Err(corrupt) => Some(Err(corrupt)),
+        }
+    });
     Ok(std::iter::once(Ok(subject)).chain(groups))
+}
+
+/// Whether something that the subject holds on a scope, itself or through a group that an author wrote, has not ended.
+fn is_member(
+    question: &Question<'_>,
+    subject: u32,
+    memberships: &[MembershipRecord],
+    members: u32,
+) -> Result<bool, Corrupt> {
+    let index = question.index;
+    let scope = optional(index.record::<EntityRecord>(members)?.parent).ok_or(Corrupt)?;
+    let built_in = membership_flags::ALL | membership_flags::MEMBERS_OF;
+    let written = memberships.iter().filter(|membership| membership.flags.get() & built_in == 0);
+    for holder in std::iter::once(subject).chain(written.map(|membership| membership.group.get())) {
+        for binding in index.held_by(holder)?.at(scope) {
+            if counts(question, binding)? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a binding counts for what a subject holds: it has not ended. What is disabled, or not yet in force, counts.

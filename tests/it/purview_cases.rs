@@ -244,3 +244,39 @@ fn a_purview_names_roles_that_are_there() {
         &["`nobody` in `holds_only` of role `admin`"],
     );
 }
+
+#[test]
+fn a_membership_that_rests_on_what_has_ended_holds_nothing() {
+    let index = load(
+        "sidegate: 1
+subject_types: {user: {}}
+types:
+  org: {root: true}
+  room: {parent: org, actions: {hand: {parameters: {target: ref(user)}}}}
+roles:
+  boss: {at: room, allow: [{on: room, actions: [hand], target: {holds_only: [boss], look: [here]}}]}
+  near: {at: room, allow: [{on: room, actions: [hand], within: [target]}]}
+  plain: {at: room}
+subjects: {user/boss: {}, user/near: {}, user/x: {}, user/y: {}}
+resources: {org/o: {}, room/1: {parent: org/o}, room/2: {parent: org/o}, room/3: {parent: org/o}}
+bindings:
+- {subject: user/boss, role: boss, at: room/1}
+- {subject: user/near, role: near, at: room/1}
+- {subject: user/x, role: plain, at: room/2, expires: 1970-01-01T00:00:30Z}
+- {subject: user/y, role: plain, at: room/2, expires: 1970-01-01T00:00:30Z}
+- {subject: user/y, role: plain, at: room/3}
+- {subject: members_of(room/2), role: plain, at: room/1}
+",
+    );
+    let hand = |who: &str, target: &str, second: i64| {
+        crate::inline::with_parameters(
+            &format!("user/{who} hand room/1"),
+            &format!("target=@user/{target}"),
+            |request| sidegate::decide::authorize(&index, request, crate::inline::at(second)).unwrap().reason,
+        )
+    };
+    assert_eq!(hand("boss", "x", 20), Reason::OutOfPurview);
+    assert_eq!(hand("boss", "x", 40), Reason::Granted, "what was held through members_of has ended with it");
+    assert_eq!(hand("near", "y", 20), Reason::Granted);
+    assert_eq!(hand("near", "y", 40), Reason::OutOfPurview, "and brings nobody near");
+}
