@@ -530,6 +530,9 @@ impl Tables {
         if let Some(table) = sections.get_mut(Section::Strings as usize) {
             *table = self.strings.finish()?;
         }
+        if sections.iter().enumerate().any(|(section, table)| is_too_long(section, table.len())) {
+            return Err("the tables of this snapshot have more records than can be numbered".to_owned());
+        }
         let mut start = size_of::<HeaderRecord>();
         let places = std::array::from_fn(|at| {
             let length = sections.get(at).map_or(0, Vec::len);
@@ -566,6 +569,29 @@ fn parameter_kind(declared: ParameterType) -> ParameterKind {
     }
 }
 
+/// Whether a table has more than can be numbered; a reference beyond that would be another's.
+fn is_too_long(section: usize, bytes: usize) -> bool {
+    let is_of_bytes = section == Section::LevelSets as usize || section == Section::PermissionSets as usize;
+    // No record is smaller than a number.
+    let most = bytes / if is_of_bytes { 1 } else { size_of::<U32>() };
+    u32::try_from(most).map_or(true, |most| most == NONE)
+}
+
 fn wide(count: usize) -> U64 {
     U64::new(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_with_more_than_can_be_numbered_is_too_long() {
+        let most = usize::try_from(NONE).unwrap();
+        for (section, unit) in [(Section::PermissionSets, 1), (Section::LevelSets, 1), (Section::Lists, 4)] {
+            assert!(!is_too_long(section as usize, (most - 1) * unit), "{section:?}");
+            assert!(is_too_long(section as usize, most * unit), "{section:?}");
+            assert!(is_too_long(section as usize, (most + 1) * unit), "{section:?}");
+        }
+    }
 }
