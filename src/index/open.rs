@@ -320,10 +320,15 @@ impl Index {
         ensure(kinds.iter().all(|kind| kind.get() < self.count::<TypeRecord>()))?;
         for set in self.all::<ExclusiveRecord>()? {
             self.text(set.name.get())?;
-            self.numbers(Section::RoleLists, set.roles.get(), set.roles_end.get())?;
-            self.numbers(Section::TypeLists, set.scopes.get(), set.scopes_end.get())?;
+            self.check_order(Section::RoleLists, set.roles, set.roles_end)?;
+            self.check_order(Section::TypeLists, set.scopes, set.scopes_end)?;
+        }
+        for purview in self.all::<PurviewRecord>()? {
+            self.check_order(Section::RoleLists, purview.assigns, purview.assigns_end)?;
+            self.check_order(Section::RoleLists, purview.holds, purview.holds_end)?;
         }
         for holder in self.all::<HolderRecord>()? {
+            self.record::<TypeRecord>(u32::from(holder.kind.get()))?;
             self.records::<HolderValueRecord>(holder.values.get(), holder.values_end.get())?;
         }
         for demand in self.all::<HolderValueRecord>()? {
@@ -332,7 +337,7 @@ impl Index {
         }
         for role in self.all::<RoleRecord>()? {
             self.text(role.name.get())?;
-            self.numbers(Section::TypeLists, role.scopes.get(), role.scopes_end.get())?;
+            self.check_order(Section::TypeLists, role.scopes, role.scopes_end)?;
             self.records::<HolderRecord>(role.holders.get(), role.holders_end.get())?;
             let rules: &[RuleRecord] = self.records(role.rules.get(), role.rules_end.get())?;
             ensure(rules.is_sorted_by_key(|rule| rule.permission.get()))?;
@@ -350,9 +355,6 @@ impl Index {
     fn check_purview(&self, rule: &RuleRecord) -> Result<(), Corrupt> {
         let Some(purview) = optional(rule.purview) else { return Ok(()) };
         let purview: &PurviewRecord = self.record(purview)?;
-        for (start, end) in [(purview.assigns, purview.assigns_end), (purview.holds, purview.holds_end)] {
-            self.numbers(Section::RoleLists, start.get(), end.get())?;
-        }
         let action: &PermissionRecord = self.record(rule.permission.get())?;
         let parameters: &[ParameterRecord] = self.records(action.parameters.get(), action.parameters_end.get())?;
         let names_an_entity = |place: u32| {
@@ -405,7 +407,15 @@ impl Index {
         let targeted = self.all::<TargetedForbidRecord>()?;
         let key = |record: &TargetedForbidRecord| (record.holder.get(), record.scope.get(), record.forbid.get());
         ensure(targeted.is_sorted_by_key(key))?;
+        let is_entity = |number: U32| number.get() == NONE || number.get() < self.entities();
+        ensure(targeted.iter().all(|record| is_entity(record.holder) && is_entity(record.scope)))?;
         targeted.iter().try_for_each(|record| self.record::<ForbidRecord>(record.forbid.get()).map(drop))
+    }
+
+    /// A list in which a look-up may search: in order, none twice.
+    fn check_order(&self, section: Section, start: U32, end: U32) -> Result<(), Corrupt> {
+        let list = self.numbers(section, start.get(), end.get())?;
+        ensure(list.is_sorted_by(|a, b| a.get() < b.get()))
     }
 
     fn optional_record<T: Record>(&self, number: U32) -> Result<(), Corrupt> {
