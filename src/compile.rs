@@ -99,14 +99,8 @@ fn compile_all(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     let credentials = Credentials::resolve(policy, facts, &mut lowering, (&attributes, &defaults), &mut findings);
     let known = Known { attributes: &attributes, defaults: &defaults, literals: &literals };
     let requirements = Requirements::resolve(policy, &schema, &roles, &mut findings);
-    let stage = Stage {
-        policy,
-        schema: &schema,
-        entities: &entities,
-        roles: &roles,
-        requirements: &requirements,
-        known: &known,
-    };
+    let stage =
+        Stage { schema: &schema, entities: &entities, roles: &roles, requirements: &requirements, known: &known };
     let mut sets = PermissionSets::new(schema.permissions.len());
     let holdings = Holdings::resolve(&stage, facts, &mut memberships, &mut sets, &mut findings);
     let seats = seats::resolve(policy, &schema, &roles, &mut findings);

@@ -270,10 +270,7 @@ fn owners(declared: &[Holder], whose: &str, lowering: &mut Lowering<'_, '_>, fin
 
 /// The permission that `type.action` names.
 fn permission_of(name: &Spanned<String>, whose: &str, schema: &Schema<'_>, findings: &mut Findings) -> Option<u32> {
-    let found = name.value.match_indices('.').find_map(|(dot, _)| {
-        let (kind, action) = (name.value.get(..dot)?, name.value.get(dot + 1..)?);
-        schema.permission(schema.type_number(kind)?, action)
-    });
+    let found = schema.permission_named(&name.value);
     if found.is_none() {
         let message = format!("{whose}: `{}` is no permission", name.value);
         findings.error_with_help(name.at, message, "a permission is written `type.action`");

@@ -151,10 +151,13 @@ impl Memberships {
         }
         let by_group = self.by_group();
         let mut added = Vec::new();
-        for (holder, binding, _) in held {
+        // Several roles of one holder on one scope make its members be there once: in force if one of them always is.
+        for here in held.chunk_by(|a, b| (a.0, a.1.scope) == (b.0, b.1.scope)) {
+            let Some((holder, binding, _)) = here.first() else { continue };
             let Some(group) = scopes.get(&binding.scope.get()) else { continue };
+            let always = here.iter().any(|(_, binding, _)| always(binding));
             let record = |live: bool| {
-                let live = if live && always(binding) { membership_flags::LIVE } else { 0 };
+                let live = if live && always { membership_flags::LIVE } else { 0 };
                 MembershipRecord { group: (*group).into(), flags: (membership_flags::MEMBERS_OF | live).into() }
             };
             match entities.sort(schema, *holder) {
@@ -166,7 +169,9 @@ impl Memberships {
                 _ => added.push((*holder, record(true))),
             }
             if added.len() > MOST_MEMBERSHIPS {
-                break;
+                // Who is left out here would hold less than the facts say, and escape what is checked of members.
+                too_many_in_all(findings);
+                return;
             }
         }
         self.pairs.append(&mut added);

@@ -7,7 +7,7 @@ mod levels;
 mod pins;
 mod required;
 
-use crate::model::{Binding, Facts, Lifetime, Policy, Position};
+use crate::model::{Binding, Facts, Lifetime, Position};
 
 use super::eligible::Known;
 use super::entities::Entities;
@@ -25,8 +25,6 @@ use expanded::Expanded;
 /// What bindings are checked against.
 #[derive(Debug)]
 pub(super) struct Stage<'a, 'p> {
-    /// The policy.
-    pub(super) policy: &'a Policy,
     /// The vocabulary.
     pub(super) schema: &'a Schema<'p>,
     /// Holders and scopes.

@@ -166,6 +166,13 @@ impl<'p> Roles<'p> {
         members
     }
 
+    /// The roles of one of the lists.
+    pub(super) fn listed(&self, (start, end): (u32, u32)) -> &[u32] {
+        let place = |number: u32| usize::try_from(number).ok();
+        let range = place(start).zip(place(end)).map(|(start, end)| start..end);
+        range.and_then(|range| self.role_lists.items.get(range)).unwrap_or_default()
+    }
+
     /// A role by number.
     pub(super) fn info(&self, role: u32) -> Option<&RoleInfo<'p>> {
         self.list.get(usize::try_from(role).ok()?)

@@ -101,7 +101,7 @@ fn gather(index: &Index, subject: u32, scope: u32, time: Timestamp, best: &mut [
     Ok(())
 }
 
-/// The subject of a name; a credential has the levels of its owner.
+/// The subject of a name; a credential is none: ask about its owner.
 fn subject_named(index: &Index, name: Entity<'_>) -> Result<Option<u32>, Corrupt> {
     match index.type_named(name.kind)? {
         Some((kind, record)) if record.flags.get() & type_flags::SUBJECT != 0 => index.entity_named(kind, name.id),

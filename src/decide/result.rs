@@ -23,7 +23,7 @@ use crate::compile::layout::{
     PermissionRecord, RoleRecord, Section, ValueRecord, change_flags, role_flags,
 };
 use crate::index::{Corrupt, Index, optional};
-use crate::model::{Malformed, Request, Timestamp, Verdict};
+use crate::model::{Malformed, Reason, Request, Timestamp, Verdict};
 
 use super::parameters::{Parameter, permission_of};
 use super::purview::is_in;
@@ -83,7 +83,7 @@ pub enum GrantError {
 }
 
 /// Decides a request whose action stands for a change, and says what the change would violate. A request that is not
-/// decided on paths (of an unknown subject, say) has no violations.
+/// decided on paths (of an unknown subject, say) has no violations; of a broken snapshot nothing may be granted.
 ///
 /// # Errors
 /// As [`super::authorize`], and an action that declares no change.
@@ -93,8 +93,10 @@ pub fn check_grant(index: &Index, request: &Request<'_>, time: Timestamp) -> Res
         let (kind, action) = (request.resource.kind.to_owned(), request.action.to_owned());
         return Err(GrantError::NoChange { kind, action });
     }
-    let violations = violations(index, request, time).unwrap_or_default();
-    Ok(GrantCheck { verdict, violations })
+    // No list would read as "nothing is violated".
+    let broken = |Corrupt| GrantCheck { verdict: Verdict::deny(Reason::Internal), violations: Vec::new() };
+    let checked = violations(index, request, time).map(|violations| GrantCheck { verdict, violations });
+    Ok(checked.unwrap_or_else(broken))
 }
 
 /// Whether the action is known and declares no change.

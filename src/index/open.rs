@@ -4,20 +4,23 @@ use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
 use crate::compile::layout::{
-    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, ChangeKind, ChangeRecord, CredentialRecord,
+    AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, ChangeRecord, CredentialRecord,
     CredentialScopeRecord, DemandRecord, EntityRecord, ExclusiveRecord, ForbidRecord, HeaderRecord, HolderRecord,
-    HolderValueRecord, InstructionRecord, LimitRecord, MAGIC, MAX_PARAMETERS, MembershipRecord, NONE, NameSlot,
-    OperandKind, OperandRecord, Operation, ParameterKind, ParameterRecord, PermissionRecord, ProgramRecord,
-    PurviewRecord, RequirementRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES, ScopeRequirementRecord,
-    SeatClassRecord, SeatRuleRecord, Section, SupplierCode, TargetedForbidRecord, TermsRecord, TypeRecord, VERSION,
-    ValueKind, ValueRecord, governor_source,
+    HolderValueRecord, InstructionRecord, LimitRecord, MAGIC, MembershipRecord, NONE, NameSlot, ParameterRecord,
+    PermissionRecord, ProgramRecord, PurviewRecord, RequirementRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES,
+    ScopeRequirementRecord, SeatClassRecord, SeatRuleRecord, Section, TargetedForbidRecord, TermsRecord, TypeRecord,
+    VERSION, ValueRecord,
 };
 
+mod conditions;
 mod credentials;
+mod entities;
+mod grants;
 mod holders;
+mod vocabulary;
 
 use super::Index;
-use super::read::{Corrupt, Record, optional};
+use super::read::{Corrupt, Record};
 
 /// Why bytes are not an index.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -154,258 +157,10 @@ impl Index {
         self.records(0, self.count::<T>())
     }
 
-    fn check_names(&self) -> Result<(), Corrupt> {
-        let slots = self.all::<NameSlot>()?;
-        // An empty slot must exist, or a look-up could not end early; the probe bound ends it in any case.
-        ensure(slots.iter().any(|slot| slot.value.get() == NONE))?;
-        slots.iter().filter(|slot| slot.value.get() != NONE).try_for_each(|slot| self.text(slot.name.get()).map(drop))
-    }
-
-    fn check_types(&self) -> Result<(), Corrupt> {
-        for kind in self.all::<TypeRecord>()? {
-            self.text(kind.name.get())?;
-            self.records::<PermissionRecord>(kind.permissions.get(), kind.permissions_end.get())?;
-            for parent in self.numbers(Section::Parents, kind.parents.get(), kind.parents_end.get())? {
-                self.record::<TypeRecord>(parent.get())?;
-            }
-        }
-        for attribute in self.all::<AttributeRecord>()? {
-            self.text(attribute.name.get())?;
-            ValueKind::from_code(attribute.kind).ok_or(Corrupt)?;
-            ValueKind::from_code(attribute.item_kind).ok_or(Corrupt)?;
-            SupplierCode::from_code(attribute.supplier).ok_or(Corrupt)?;
-            self.optional_record::<ValueRecord>(attribute.default)?;
-            self.records::<ValueRecord>(attribute.values.get(), attribute.values_end.get())?;
-        }
-        Ok(())
-    }
-
-    fn check_permissions(&self) -> Result<(), Corrupt> {
-        for permission in self.all::<PermissionRecord>()? {
-            self.text(permission.name.get())?;
-            self.record::<TypeRecord>(u32::from(permission.owner.get()))?;
-            let parameters: &[ParameterRecord] =
-                self.records(permission.parameters.get(), permission.parameters_end.get())?;
-            ensure(parameters.len() <= MAX_PARAMETERS)?;
-            for parameter in parameters {
-                self.text(parameter.name.get())?;
-                ParameterKind::from_code(parameter.kind).ok_or(Corrupt)?;
-            }
-            self.optional_record::<AlsoRecord>(permission.also)?;
-            self.check_governor(permission)?;
-            self.check_change(permission, parameters)?;
-            for forbid in
-                self.numbers(Section::GeneralForbids, permission.forbids.get(), permission.forbids_end.get())?
-            {
-                self.record::<ForbidRecord>(forbid.get())?;
-            }
-        }
-        for also in self.all::<AlsoRecord>()? {
-            let second: &PermissionRecord = self.record(also.permission.get())?;
-            // Not nested: the second decision has no second of its own.
-            ensure(second.also.get() == NONE)?;
-        }
-        Ok(())
-    }
-
-    /// The parameters that a change speaks of are of fitting kinds.
-    fn check_change(&self, permission: &PermissionRecord, parameters: &[ParameterRecord]) -> Result<(), Corrupt> {
-        let Some(change) = optional(permission.change) else { return Ok(()) };
-        let change: &ChangeRecord = self.record(change)?;
-        ChangeKind::from_code(change.kind).ok_or(Corrupt)?;
-        let is = |place: U32, kind: ParameterKind| {
-            let parameter = usize::try_from(place.get()).ok().and_then(|place| parameters.get(place));
-            parameter.is_some_and(|parameter| parameter.kind == kind as u8)
-        };
-        ensure(is(change.target, ParameterKind::Entity))?;
-        ensure(change.role.get() == NONE || is(change.role, ParameterKind::Role))?;
-        ensure(change.permissions.get() == NONE || is(change.permissions, ParameterKind::Permissions))
-    }
-
-    fn check_governor(&self, permission: &PermissionRecord) -> Result<(), Corrupt> {
-        let governor = permission.governor.get();
-        match permission.governor_source {
-            governor_source::NOTHING => Ok(()),
-            governor_source::NODE => ensure(governor < self.governors()),
-            governor_source::ATTRIBUTE => self.record::<AttributeRecord>(governor).map(drop),
-            _ => Err(Corrupt),
-        }
-    }
-
-    fn check_levels(&self) -> Result<(), Corrupt> {
-        for section in [Section::Levels, Section::Governors] {
-            let names = <[U32]>::ref_from_bytes(self.section(section)).map_err(|_| Corrupt)?;
-            names.iter().try_for_each(|name| self.text(name.get()).map(drop))?;
-        }
-        for terms in self.all::<TermsRecord>()? {
-            if terms.levels.get() != NONE && self.governors() > 0 {
-                self.levels_on(terms.levels.get(), self.governors() - 1)?;
-            }
-            if terms.pin.get() != NONE {
-                self.in_set(terms.pin.get(), self.count::<PermissionRecord>().saturating_sub(1))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn check_values(&self) -> Result<(), Corrupt> {
-        self.all::<ValueRecord>()?.iter().try_for_each(|value| self.check_value(value))
-    }
-
-    fn check_value(&self, value: &ValueRecord) -> Result<(), Corrupt> {
-        let payload = || u32::try_from(value.payload.get()).map_err(|_| Corrupt);
-        match ValueKind::from_code(value.kind).ok_or(Corrupt)? {
-            ValueKind::String | ValueKind::Enum | ValueKind::Governor => self.text(payload()?).map(drop),
-            ValueKind::Reference => ensure(payload()? < self.entities()),
-            ValueKind::List => {
-                let start = payload()?;
-                let items: &[ValueRecord] =
-                    self.records(start, start.checked_add(value.extra.get()).ok_or(Corrupt)?)?;
-                ensure(items.iter().all(|item| item.kind != ValueKind::List as u8))
-            }
-            ValueKind::Absent | ValueKind::Bool | ValueKind::Int | ValueKind::Timestamp => Ok(()),
-        }
-    }
-
-    fn check_conditions(&self) -> Result<(), Corrupt> {
-        for program in self.all::<ProgramRecord>()? {
-            self.text(program.text.get())?;
-            let instructions: &[InstructionRecord] = self.records(program.start.get(), program.end.get())?;
-            self.check_program(instructions)?;
-        }
-        Ok(())
-    }
-
-    /// Every operand exists and the stack of truths ends with exactly one.
-    fn check_program(&self, instructions: &[InstructionRecord]) -> Result<(), Corrupt> {
-        let mut depth: u32 = 0;
-        for instruction in instructions {
-            self.check_operand(&instruction.left)?;
-            self.check_operand(&instruction.right)?;
-            depth = match Operation::from_code(instruction.operation).ok_or(Corrupt)? {
-                Operation::Not => depth.checked_sub(1).ok_or(Corrupt)? + 1,
-                Operation::And | Operation::Or => depth.checked_sub(2).ok_or(Corrupt)? + 1,
-                _ => depth + 1,
-            };
-            ensure(depth <= 64)?;
-        }
-        ensure(depth == 1)
-    }
-
-    fn check_operand(&self, operand: &OperandRecord) -> Result<(), Corrupt> {
-        let number = operand.number.get();
-        match OperandKind::from_code(operand.kind).ok_or(Corrupt)? {
-            OperandKind::Literal => self.record::<ValueRecord>(number).map(drop),
-            OperandKind::Resource
-            | OperandKind::Ancestor
-            | OperandKind::Subject
-            | OperandKind::Credential
-            | OperandKind::Context => self.record::<AttributeRecord>(number).map(drop),
-            OperandKind::Parameter => ensure(usize::try_from(number).is_ok_and(|number| number < MAX_PARAMETERS)),
-            OperandKind::Nothing
-            | OperandKind::SubjectItself
-            | OperandKind::ResourceItself
-            | OperandKind::RequestTime
-            | OperandKind::ByCredential => Ok(()),
-        }
-    }
-
-    fn check_roles(&self) -> Result<(), Corrupt> {
-        for limit in self.all::<LimitRecord>()? {
-            self.optional_record::<ProgramRecord>(limit.when)?;
-        }
-        let lists = <[U32]>::ref_from_bytes(self.section(Section::RoleLists)).map_err(|_| Corrupt)?;
-        ensure(lists.iter().all(|role| role.get() < self.count::<RoleRecord>()))?;
-        let kinds = <[U32]>::ref_from_bytes(self.section(Section::TypeLists)).map_err(|_| Corrupt)?;
-        ensure(kinds.iter().all(|kind| kind.get() < self.count::<TypeRecord>()))?;
-        for set in self.all::<ExclusiveRecord>()? {
-            self.text(set.name.get())?;
-            self.numbers(Section::RoleLists, set.roles.get(), set.roles_end.get())?;
-            self.numbers(Section::TypeLists, set.scopes.get(), set.scopes_end.get())?;
-        }
-        for holder in self.all::<HolderRecord>()? {
-            self.records::<HolderValueRecord>(holder.values.get(), holder.values_end.get())?;
-        }
-        for demand in self.all::<HolderValueRecord>()? {
-            self.record::<AttributeRecord>(demand.attribute.get())?;
-            self.records::<ValueRecord>(demand.values.get(), demand.values_end.get())?;
-        }
-        for role in self.all::<RoleRecord>()? {
-            self.text(role.name.get())?;
-            self.numbers(Section::TypeLists, role.scopes.get(), role.scopes_end.get())?;
-            self.records::<HolderRecord>(role.holders.get(), role.holders_end.get())?;
-            let rules: &[RuleRecord] = self.records(role.rules.get(), role.rules_end.get())?;
-            ensure(rules.is_sorted_by_key(|rule| rule.permission.get()))?;
-            for rule in rules {
-                self.record::<PermissionRecord>(rule.permission.get())?;
-                self.optional_record::<ProgramRecord>(rule.when)?;
-                self.records::<LimitRecord>(rule.limits.get(), rule.limits_end.get())?;
-                self.check_purview(rule)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The parameters that a purview speaks of are those of the rule's action, and of a fitting kind.
-    fn check_purview(&self, rule: &RuleRecord) -> Result<(), Corrupt> {
-        let Some(purview) = optional(rule.purview) else { return Ok(()) };
-        let purview: &PurviewRecord = self.record(purview)?;
-        for (start, end) in [(purview.assigns, purview.assigns_end), (purview.holds, purview.holds_end)] {
-            self.numbers(Section::RoleLists, start.get(), end.get())?;
-        }
-        let action: &PermissionRecord = self.record(rule.permission.get())?;
-        let parameters: &[ParameterRecord] = self.records(action.parameters.get(), action.parameters_end.get())?;
-        let names_an_entity = |place: u32| {
-            let parameter = usize::try_from(place).ok().and_then(|place| parameters.get(place));
-            parameter.is_some_and(|parameter| parameter.kind == ParameterKind::Entity as u8)
-        };
-        ensure(optional(purview.target).is_none_or(names_an_entity))?;
-        ensure((0..u8::BITS).filter(|place| purview.within & (1 << place) != 0).all(names_an_entity))
-    }
-
-    fn check_entities(&self) -> Result<(), Corrupt> {
-        ensure(self.count::<EntityRecord>() > 0)?;
-        let roles = self.count::<RoleRecord>();
-        let entities = self.entities();
-        let mut earlier = None;
-        for entity in 0..entities {
-            let record: &EntityRecord = self.record(entity)?;
-            // By type, then id, none twice: what lists find by search is what a look-up by name finds.
-            let place = Some((record.kind.get(), self.text(record.id.get())?.as_bytes()));
-            ensure(earlier < place)?;
-            earlier = place;
-            self.record::<TypeRecord>(u32::from(record.kind.get()))?;
-            ensure(record.parent.get() == NONE || record.parent.get() < entities)?;
-            ensure(self.held_by(entity)?.is_sorted())?;
-            let next: &EntityRecord = self.record(entity + 1)?;
-            self.records::<AttributeValueRecord>(record.values.get(), next.values.get())?;
-            self.check_memberships(entity)?;
-        }
-        for binding in self.all::<BindingRecord>()? {
-            ensure(binding.scope.get() < entities && binding.role.get() < roles)?;
-            self.optional_record::<TermsRecord>(binding.terms)?;
-        }
-        for value in self.all::<AttributeValueRecord>()? {
-            self.record::<AttributeRecord>(value.attribute.get())?;
-            self.check_value(&value.value)?;
-        }
-        let slots = self.section(Section::EntitySlots);
-        let slots = <[U32]>::ref_from_bytes(slots).map_err(|_| Corrupt)?;
-        ensure(slots.iter().any(|slot| slot.get() == NONE))?;
-        ensure(slots.iter().all(|slot| slot.get() == NONE || slot.get() < entities))
-    }
-
-    fn check_forbids(&self) -> Result<(), Corrupt> {
-        for forbid in self.all::<ForbidRecord>()? {
-            self.text(forbid.id.get())?;
-            self.optional_record::<ProgramRecord>(forbid.when)?;
-            self.optional_record::<TermsRecord>(forbid.terms)?;
-            self.in_set(forbid.permissions.get(), self.count::<PermissionRecord>().saturating_sub(1))?;
-        }
-        let targeted = self.all::<TargetedForbidRecord>()?;
-        let key = |record: &TargetedForbidRecord| (record.holder.get(), record.scope.get(), record.forbid.get());
-        ensure(targeted.is_sorted_by_key(key))?;
-        targeted.iter().try_for_each(|record| self.record::<ForbidRecord>(record.forbid.get()).map(drop))
+    /// A list in which a look-up may search: in order, none twice.
+    fn check_order(&self, section: Section, start: U32, end: U32) -> Result<(), Corrupt> {
+        let list = self.numbers(section, start.get(), end.get())?;
+        ensure(list.is_sorted_by(|a, b| a.get() < b.get()))
     }
 
     fn optional_record<T: Record>(&self, number: U32) -> Result<(), Corrupt> {

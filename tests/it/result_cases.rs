@@ -1,8 +1,10 @@
 //! Changes and their results: what the facts after a change may not be, and that loading them would say the same.
 
+use sidegate::compile::layout::{HeaderRecord, Section};
 use sidegate::decide::{self, GrantError};
 use sidegate::index::Index;
 use sidegate::model::Reason;
+use zerocopy::FromBytes;
 
 use crate::inline::{self, errors, load, reason_with, replaced, says};
 
@@ -213,4 +215,18 @@ fn a_change_has_the_parameters_that_it_needs() {
     says(&report, &["action `trim` of `team`", "no parameter of type `list(permission)`"]);
     let report = change("view: {}", "view: {result: valid}");
     says(&report, &["action `view` of `org` demands a valid result, but changes nothing"]);
+}
+
+#[test]
+fn a_list_out_of_order_is_refused_on_opening() {
+    let index = held(&[]);
+    let mut bytes = index.bytes().to_vec();
+    let (header, _) = HeaderRecord::ref_from_prefix(&bytes).unwrap();
+    let place = header.sections[Section::RoleLists as usize];
+    let start = usize::try_from(place.start.get()).unwrap();
+    // The roles of which only one is held: out of order, a search would not find the one that a target holds.
+    assert_eq!(place.length.get(), 8);
+    bytes[start..start + 8].rotate_left(4);
+    let refused = Index::open(bytes).unwrap_err().to_string();
+    assert_eq!(refused, "the compiled snapshot is damaged: roles");
 }

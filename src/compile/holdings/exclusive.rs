@@ -4,21 +4,20 @@
 use std::collections::HashMap;
 
 use crate::compile::findings::Findings;
+use crate::compile::roles::ExclusiveInfo;
 use crate::compile::schema::TypeSort;
-use crate::model::{Exclusive, Position};
+use crate::model::Position;
 
 use super::Stage;
 use super::expanded::{Expanded, Held};
 
 /// Reports every holder that holds two roles of one set on one scope.
 pub(super) fn check(stage: &Stage<'_, '_>, expanded: &Expanded<'_>, findings: &mut Findings) {
-    for set in &stage.policy.exclusive {
-        let label = format!("the exclusive roles `{}`", set.name.value);
-        let members = stage.roles.named(&set.roles, stage.policy, &label, findings);
-        let at = stage.schema.scope_types(&set.at, &label, findings);
+    for set in &stage.roles.exclusives {
+        let members = stage.roles.listed(set.roles);
         let counts = |(_, record, _): &&Held| {
             members.binary_search(&record.role.get()).is_ok()
-                && stage.entities.info(record.scope.get()).is_some_and(|scope| at.contains(&scope.kind))
+                && stage.entities.info(record.scope.get()).is_some_and(|scope| set.at.contains(&scope.kind))
         };
         let mut held: Vec<Claim> = expanded
             .list
@@ -56,7 +55,7 @@ struct Claim {
 /// Conflicts between what a subject holds itself and what its groups hold. Only scopes on which two different roles are
 /// held at all are looked at; whether two groups share a member is found out once.
 fn through_groups(
-    set: &Exclusive,
+    set: &ExclusiveInfo<'_>,
     held: &[Claim],
     stage: &Stage<'_, '_>,
     expanded: &Expanded<'_>,
@@ -96,7 +95,7 @@ fn through_groups(
 }
 
 fn report(
-    set: &Exclusive,
+    set: &ExclusiveInfo<'_>,
     holder: u32,
     claims: &[Claim],
     at: Position,
@@ -122,7 +121,7 @@ fn report(
             "`{}` holds {} on `{scope}`: of `{}` only one is held on a scope",
             stage.entities.holder_name(stage.schema, holder),
             names.join(" and "),
-            set.name.value
+            set.name
         ),
         "remove all but one of these bindings",
     );

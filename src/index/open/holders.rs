@@ -60,8 +60,8 @@ impl Index {
 
     /// Numbers of records of one kind, in order, none twice.
     fn check_list<T: crate::index::read::Record>(&self, start: U32, end: U32) -> Result<(), Corrupt> {
+        self.check_order(Section::Lists, start, end)?;
         let list = self.numbers(Section::Lists, start.get(), end.get())?;
-        ensure(list.is_sorted_by(|a, b| a.get() < b.get()))?;
         ensure(list.iter().all(|item| item.get() < self.count::<T>()))
     }
 }

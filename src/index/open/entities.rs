@@ -1,0 +1,47 @@
+//! What opening checks of entities: their order, their attributes and what they hold.
+
+use zerocopy::FromBytes;
+use zerocopy::little_endian::U32;
+
+use crate::compile::layout::{
+    AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, NONE, RoleRecord, Section, TermsRecord,
+    TypeRecord,
+};
+use crate::index::Index;
+use crate::index::read::Corrupt;
+
+use super::ensure;
+
+impl Index {
+    pub(super) fn check_entities(&self) -> Result<(), Corrupt> {
+        ensure(self.count::<EntityRecord>() > 0)?;
+        let roles = self.count::<RoleRecord>();
+        let entities = self.entities();
+        let mut earlier = None;
+        for entity in 0..entities {
+            let record: &EntityRecord = self.record(entity)?;
+            // By type, then id, none twice: what lists find by search is what a look-up by name finds.
+            let place = Some((record.kind.get(), self.text(record.id.get())?.as_bytes()));
+            ensure(earlier < place)?;
+            earlier = place;
+            self.record::<TypeRecord>(u32::from(record.kind.get()))?;
+            ensure(record.parent.get() == NONE || record.parent.get() < entities)?;
+            ensure(self.held_by(entity)?.is_sorted())?;
+            let next: &EntityRecord = self.record(entity + 1)?;
+            self.records::<AttributeValueRecord>(record.values.get(), next.values.get())?;
+            self.check_memberships(entity)?;
+        }
+        for binding in self.all::<BindingRecord>()? {
+            ensure(binding.scope.get() < entities && binding.role.get() < roles)?;
+            self.optional_record::<TermsRecord>(binding.terms)?;
+        }
+        for value in self.all::<AttributeValueRecord>()? {
+            self.record::<AttributeRecord>(value.attribute.get())?;
+            self.check_value(&value.value)?;
+        }
+        let slots = self.section(Section::EntitySlots);
+        let slots = <[U32]>::ref_from_bytes(slots).map_err(|_| Corrupt)?;
+        ensure(slots.iter().any(|slot| slot.get() == NONE))?;
+        ensure(slots.iter().all(|slot| slot.get() == NONE || slot.get() < entities))
+    }
+}
