@@ -169,12 +169,17 @@ impl Index {
     /// A set's level on a governor: without overrides, and with them.
     pub(crate) fn levels_on(&self, set: u32, governor: u32) -> Result<(u8, u8), Corrupt> {
         let width = u64::from(self.governors());
-        let first = u64::from(set) * width * 2 + u64::from(governor);
+        let first = u64::from(set).checked_mul(width * 2).and_then(|first| first.checked_add(u64::from(governor)));
+        let first = first.ok_or(Corrupt)?;
         let at = |place: u64| -> Result<u8, Corrupt> {
             let place = usize::try_from(place).map_err(|_| Corrupt)?;
             self.section(Section::LevelSets).get(place).copied().ok_or(Corrupt)
         };
-        if governor >= self.governors() { Err(Corrupt) } else { Ok((at(first)?, at(first + width)?)) }
+        if governor >= self.governors() {
+            Err(Corrupt)
+        } else {
+            Ok((at(first)?, at(first.checked_add(width).ok_or(Corrupt)?)?))
+        }
     }
 
     /// How many entities there are; the table has one record more.
