@@ -104,7 +104,9 @@ impl<'f> Slicing<'f> {
         }
         for credential in &facts.credentials {
             let lost = !self.subjects.contains_key(&credential.owner.value);
-            if lost || credential.within.iter().any(|scope| is_own(&scope.value)) {
+            // One that nobody owns belongs where it may be used; one that may be used anywhere, to everybody.
+            let anywhere = lost && credential.within.is_empty();
+            if anywhere || credential.within.iter().any(|scope| is_own(&scope.value)) {
                 self.need(&credential.name.value);
             }
         }

@@ -156,6 +156,8 @@ fn tenants_are_told_in_order_with_their_counts() {
 fn a_slice_sees_its_own_mistakes_and_no_others() {
     let of_b = facts("role: member, at: account/b", "role: nobody, at: account/b");
     assert_eq!(sliced(&of_b, "account/a").diagnostics, []);
+    let lost = facts("owner: user/cy, within", "owner: user/cx, within");
+    assert_eq!(sliced(&lost, "account/a").diagnostics, [], "a key that nobody owns, of another tenant");
     assert_eq!(sliced(&of_b, "account/b").diagnostics.len(), 1);
     let of_a = facts("role: own/x, at: space/a2", "role: own/y, at: space/a2");
     assert_eq!(sliced(&of_a, "account/b").diagnostics, []);

@@ -43,6 +43,13 @@ impl<'a> World<'a> {
             Change::Customise => {
                 let list = |own: &ValueType| matches!(own, ValueType::List(of) if **of == ValueType::Permission);
                 let permissions = self.texts(parameter(action, list)?)?;
+                // The same binding written twice is one.
+                let mut seen: Vec<Binding> = Vec::new();
+                facts.bindings.retain(|binding| {
+                    let again = is_own(binding) && seen.contains(binding);
+                    seen.push(binding.clone());
+                    !again
+                });
                 let mut own: Vec<_> = facts.bindings.iter_mut().filter(|binding| is_own(binding)).collect();
                 let [only] = &mut own[..] else { return None };
                 only.customised = Some(Customised {
