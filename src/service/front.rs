@@ -39,13 +39,16 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     type Error = Infallible;
     type Future = Answer;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         self.connection.in_flight.fetch_add(1, Ordering::Relaxed);
         self.connection.calls.fetch_add(1, Ordering::Relaxed);
-        let inner: Inner = match self.refuse(&request) {
-            Some(status) => Box::pin(std::future::ready(Ok(plain(status)))),
+        let inner: Inner = if let Some(status) = self.refuse(&request) {
+            Box::pin(std::future::ready(Ok(plain(status))))
+        } else {
+            // For what depends on who asks.
+            request.extensions_mut().insert(Arc::clone(&self.connection));
             // The routes are always ready: a router has no queue.
-            None => Box::pin(self.routes.clone().call(request)),
+            Box::pin(self.routes.clone().call(request))
         };
         Answer { inner, connection: Arc::clone(&self.connection), metrics: Arc::clone(&self.metrics) }
     }

@@ -12,6 +12,7 @@ use std::{
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use super::{
+    peer::Peer,
     registry::{Registered, Registry},
     stream::Drain,
 };
@@ -34,7 +35,7 @@ pub enum Stream {
 /// Something that yields connections: a socket, or a test.
 pub trait Accept {
     /// Waits for a connection; also names the other end.
-    fn accept(&self) -> impl Future<Output = io::Result<(Stream, String)>> + Send;
+    fn accept(&self) -> impl Future<Output = io::Result<(Stream, Peer)>> + Send;
 }
 
 /// A bound socket.
@@ -60,19 +61,19 @@ impl Listener {
 }
 
 impl Accept for Listener {
-    async fn accept(&self) -> io::Result<(Stream, String)> {
+    async fn accept(&self) -> io::Result<(Stream, Peer)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 // Small answers would otherwise wait for the peer's acknowledgement of the ones before.
                 stream.set_nodelay(true)?;
-                Ok((Stream::Tcp(stream.into_std()?), peer.to_string()))
+                Ok((Stream::Tcp(stream.into_std()?), Peer::Address(peer)))
             }
             Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
                 let peer = match stream.peer_cred() {
-                    Ok(peer) => format!("uid {} pid {}", peer.uid(), peer.pid().unwrap_or(0)),
-                    Err(_) => "unknown".to_owned(),
+                    Ok(peer) => Peer::Unix { uid: peer.uid(), gid: peer.gid(), pid: peer.pid() },
+                    Err(_) => Peer::Unknown,
                 };
                 Ok((Stream::Unix(stream.into_std()?), peer))
             }
@@ -193,18 +194,18 @@ mod tests {
 
     use tokio::{sync::watch, time::timeout};
 
-    use super::{Accept, Registry, Stream, accept_loop, bind_unix};
+    use super::{Accept, Peer, Registry, Stream, accept_loop, bind_unix};
     use crate::observe::metrics::Metrics;
 
     /// Fails as a process without descriptors does, then as a broken connection does, then yields two.
     struct Script(AtomicUsize);
 
     impl Accept for Script {
-        async fn accept(&self) -> io::Result<(Stream, String)> {
+        async fn accept(&self) -> io::Result<(Stream, Peer)> {
             match self.0.fetch_add(1, Ordering::Relaxed) {
                 0 | 1 => Err(io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error())),
                 2 => Err(io::ErrorKind::ConnectionAborted.into()),
-                3 | 4 => Ok((Stream::Unix(UnixStream::pair()?.0), "test".to_owned())),
+                3 | 4 => Ok((Stream::Unix(UnixStream::pair()?.0), Peer::Unknown)),
                 _ => std::future::pending().await,
             }
         }

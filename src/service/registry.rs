@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Instant,
@@ -10,6 +10,7 @@ use std::{
 
 use dashmap::DashMap;
 
+use super::peer::{Certificate, Peer};
 use crate::observe::metrics::{Metrics, Shed};
 
 /// One open connection.
@@ -18,7 +19,9 @@ pub struct Connection {
     /// Counts from 1.
     pub id: u64,
     /// The other end, as the system names it.
-    pub peer: String,
+    pub peer: Peer,
+    /// What the other end has proved by TLS, once it has.
+    pub certificate: OnceLock<Certificate>,
     /// Which listener took it.
     pub listener: &'static str,
     /// Since when.
@@ -53,7 +56,7 @@ impl Registry {
     }
 
     /// Enters a connection; `None`, counted, when there is no place.
-    pub fn register(self: &Arc<Self>, peer: String, listener: &'static str) -> Option<Registered> {
+    pub fn register(self: &Arc<Self>, peer: Peer, listener: &'static str) -> Option<Registered> {
         let taken = self
             .count
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < self.most).then_some(count + 1));
@@ -65,6 +68,7 @@ impl Registry {
         let connection = Arc::new(Connection {
             id,
             peer,
+            certificate: OnceLock::new(),
             listener,
             since: Instant::now(),
             in_flight: AtomicUsize::new(0),
@@ -117,20 +121,24 @@ impl Drop for Registered {
 mod tests {
     use std::sync::Arc;
 
-    use super::Registry;
+    use super::{Peer, Registry};
     use crate::observe::metrics::Metrics;
+
+    fn peer(uid: u32) -> Peer {
+        Peer::Unix { uid, gid: 1, pid: None }
+    }
 
     #[test]
     fn keeps_the_cap_and_gives_places_back() {
         let metrics = Arc::new(Metrics::default());
         let registry = Arc::new(Registry::new(2, Arc::clone(&metrics)));
-        let first = registry.register("a".into(), "data").unwrap();
-        let second = registry.register("b".into(), "data").unwrap();
-        assert!(registry.register("c".into(), "data").is_none());
+        let first = registry.register(peer(1), "data").unwrap();
+        let second = registry.register(peer(2), "data").unwrap();
+        assert!(registry.register(peer(3), "data").is_none());
         assert!(metrics.render().contains("sidegate_shed_total{what=\"connection\"} 1"));
         drop(first);
-        assert_eq!(registry.open().iter().map(|open| open.peer.as_str()).collect::<Vec<_>>(), ["b"]);
-        assert!(registry.register("d".into(), "data").is_some());
+        assert_eq!(registry.open().iter().map(|open| open.peer).collect::<Vec<_>>(), [peer(2)]);
+        assert!(registry.register(peer(4), "data").is_some());
         drop(second);
         assert_eq!(registry.count(), 0);
     }

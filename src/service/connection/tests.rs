@@ -11,7 +11,10 @@ use tokio::{
 use tonic::service::Routes;
 
 use super::{Connected, HttpLimits, Kind, Stream};
-use crate::{observe::metrics::Metrics, service::Registry};
+use crate::{
+    observe::metrics::Metrics,
+    service::{Registry, peer::Peer},
+};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -44,7 +47,7 @@ impl Bench {
         for stream in [&ours, &theirs] {
             stream.set_nonblocking(true).unwrap();
         }
-        let registered = self.registry.register("test".into(), "data").unwrap();
+        let registered = self.registry.register(Peer::Unknown, "data").unwrap();
         tokio::spawn(self.connected.clone().serve(Stream::Unix(theirs), registered));
         tokio::net::UnixStream::from_std(ours).unwrap()
     }
