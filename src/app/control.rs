@@ -13,9 +13,13 @@ use super::{
     ExitReason,
     exit::Guard,
     parts::{Bound, Parts},
+    reconfigure::Reconfigure,
 };
 use crate::service::{Connected, Drain, Gate, Health, Listener, Registry, accept_loop, unknown_names};
-use crate::snapshot::Store;
+use crate::{
+    observe::decision_log::DecisionLog,
+    snapshot::{KeeperHandle, Store},
+};
 
 /// Of what the rules name and the snapshot does not know, so much is told.
 const MOST_WARNINGS: usize = 20;
@@ -66,13 +70,8 @@ impl Parts {
         }
         let bridge = bridge(self.store.subscribe(), self.health.clone(), drain, self.guards.guard("health bridge"));
         tasks.spawn_on(bridge, runtime.handle());
-        let names = warn_of_names(
-            Arc::clone(&self.store),
-            Arc::clone(&self.gate),
-            end_of_names,
-            self.guards.guard("check of the caller rules"),
-        );
-        tasks.spawn_on(names, runtime.handle());
+        let guard = self.guards.guard("check of the caller rules");
+        tasks.spawn_on(warn_of_names(Arc::clone(&self.store), self.gate, end_of_names, guard), runtime.handle());
         let addresses = &self.addresses;
         tracing::info!(
             data = addresses.data.map(display),
@@ -82,16 +81,8 @@ impl Parts {
             "listening"
         );
         let mut orders = Orders { commands, exits: self.exits, signals };
+        let reload = || read_all_again(decision_log.as_deref(), &self.keeper, self.reconfigure.as_ref());
         let reason = runtime.block_on(async {
-            let reload = || {
-                if let Some(log) = &decision_log {
-                    log.reopen();
-                }
-                self.keeper.reload();
-                if let Some(reconfigure) = &self.reconfigure {
-                    reconfigure.read_again();
-                }
-            };
             if let Some(reason) = orders.until_told(reload).await {
                 return reason;
             }
@@ -112,6 +103,17 @@ impl Parts {
         tracing::info!(%reason, "ending");
         runtime.shutdown_background();
         reason
+    }
+}
+
+/// What SIGHUP stands for.
+fn read_all_again(log: Option<&DecisionLog>, keeper: &KeeperHandle, configuration: Option<&Reconfigure>) {
+    if let Some(log) = log {
+        log.reopen();
+    }
+    keeper.reload();
+    if let Some(configuration) = configuration {
+        configuration.read_again();
     }
 }
 

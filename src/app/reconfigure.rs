@@ -94,9 +94,8 @@ impl Worker {
         }
         loop {
             match self.woken.recv_timeout(POLL) {
-                Ok(()) => {}
                 Err(RecvTimeoutError::Timeout) if fingerprint(&self.file) == self.seen => continue,
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             // Taken before the bytes are read: what changes in between shows at the next look.
