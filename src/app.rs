@@ -3,6 +3,7 @@
 mod control;
 mod exit;
 mod parts;
+mod renewal;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use tokio::sync::mpsc;
 use crate::{
     config::Config,
     observe::log,
+    service::TlsError,
     snapshot::{Builder, Store, document_builder},
 };
 use control::{Command, Signals};
@@ -47,6 +49,9 @@ pub enum AppError {
     /// The log could not be set up.
     #[error(transparent)]
     Log(#[from] log::LogError),
+    /// The files of TLS cannot be used.
+    #[error("cannot use TLS: {0}")]
+    Tls(#[from] TlsError),
     /// The configuration names no source.
     #[error("`snapshot.path` is not set; give `--snapshot PATH`")]
     NoSource,
@@ -57,7 +62,7 @@ impl AppError {
     pub fn code(&self) -> u8 {
         match self {
             Self::Bind { .. } | Self::Threads(_) | Self::Reflection(_) => 70,
-            Self::Log(_) | Self::NoSource => 78,
+            Self::Log(_) | Self::Tls(_) | Self::NoSource => 78,
         }
     }
 }
