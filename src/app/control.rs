@@ -10,9 +10,10 @@ use tokio::{
 };
 
 use super::{
-    ExitReason,
+    Addresses, ExitReason,
     exit::Guard,
     parts::{Bound, Parts},
+    renewal,
 };
 use crate::service::{Connected, Drain, Gate, Health, Listener, Registry, accept_loop, unknown_names};
 use crate::snapshot::Store;
@@ -36,7 +37,8 @@ pub(super) enum Command {
 impl Parts {
     /// Runs until the end.
     pub(super) fn run(self, commands: mpsc::UnboundedReceiver<Command>, signals: Option<Signals>) -> ExitReason {
-        let Self { runtime, bound, registry, side, workers, decision_log, ops, admin, draining, ending, .. } = self;
+        let Self { runtime, bound, registry, side, workers, decision_log, ops, admin, draining, ending, tls, .. } =
+            self;
         let drain = draining.subscribe();
         let end = ending.subscribe();
         let end_of_names = ending.subscribe();
@@ -73,20 +75,19 @@ impl Parts {
             self.guards.guard("check of the caller rules"),
         );
         tasks.spawn_on(names, runtime.handle());
-        let addresses = &self.addresses;
-        tracing::info!(
-            data = addresses.data.map(display),
-            uds = addresses.uds.as_ref().map(|path| display(path.display())),
-            ops = addresses.ops.map(display),
-            admin = addresses.admin.as_ref().map(|path| display(path.display())),
-            "listening"
-        );
+        if let Some(tls) = &tls {
+            let guard = self.guards.guard("certificate watch");
+            let watching = renewal::watch(Arc::clone(tls), Arc::clone(&self.metrics), guard);
+            tasks.spawn_on(watching, runtime.handle());
+        }
+        tell_of(&self.addresses);
         let mut orders = Orders { commands, exits: self.exits, signals };
         let reason = runtime.block_on(async {
             let reload = || {
                 if let Some(log) = &decision_log {
                     log.reopen();
                 }
+                drop(renewal::renew_soon(tls.as_ref(), &self.metrics));
                 self.keeper.reload();
                 if let Some(reconfigure) = &self.reconfigure {
                     reconfigure.read_again();
@@ -113,6 +114,16 @@ impl Parts {
         runtime.shutdown_background();
         reason
     }
+}
+
+fn tell_of(addresses: &Addresses) {
+    tracing::info!(
+        data = addresses.data.map(display),
+        uds = addresses.uds.as_ref().map(|path| display(path.display())),
+        ops = addresses.ops.map(display),
+        admin = addresses.admin.as_ref().map(|path| display(path.display())),
+        "listening"
+    );
 }
 
 /// Accepts and serves on this thread.
