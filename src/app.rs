@@ -4,6 +4,7 @@ mod control;
 mod exit;
 mod parts;
 mod reconfigure;
+mod renewal;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use tokio::sync::mpsc;
 use crate::{
     config::{Config, Origin},
     observe::log,
+    service::TlsError,
     snapshot::{Builder, Store, document_builder},
 };
 use control::{Command, Signals};
@@ -49,6 +51,9 @@ pub enum AppError {
     /// The log could not be set up.
     #[error(transparent)]
     Log(#[from] log::LogError),
+    /// The files of TLS cannot be used.
+    #[error("cannot use TLS: {0}")]
+    Tls(#[from] TlsError),
     /// The configuration names no source.
     #[error("`snapshot.path` is not set; give `--snapshot PATH`")]
     NoSource,
@@ -59,7 +64,7 @@ impl AppError {
     pub fn code(&self) -> u8 {
         match self {
             Self::Bind { .. } | Self::Threads(_) | Self::Reflection(_) => 70,
-            Self::Log(_) | Self::NoSource => 78,
+            Self::Log(_) | Self::Tls(_) | Self::NoSource => 78,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{fmt, net::SocketAddr, path::Path, path::PathBuf, sync::Arc, time::Dura
 
 use crate::{
     observe::{decision_log, log},
-    service::{CallerRule, HttpLimits, Settings},
+    service::{Access, CallerRule, HttpLimits, Settings, TlsFiles},
     snapshot::MAX_SOURCE_BYTES,
 };
 use keys::{KEYS, Key};
@@ -37,12 +37,16 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// The data listener's Unix socket.
     pub uds: Option<PathBuf>,
+    /// Who may connect to the Unix sockets.
+    pub socket_access: Access,
     /// The ops listener.
     pub ops_listen: Option<SocketAddr>,
     /// The admin listener.
     pub admin_uds: Option<PathBuf>,
     /// Whether the data listener may be reached from other machines.
     pub insecure_listen: bool,
+    /// What the data listener's address speaks TLS with.
+    pub tls: TlsFiles,
     /// Open connections at once.
     pub connections: usize,
     /// Calls in flight of one connection.
@@ -59,8 +63,12 @@ pub struct Config {
     pub expensive_calls: usize,
     /// Calls that wait for a snapshot.
     pub waiters: usize,
-    /// How long a new client may stay silent.
+    /// Within what time a new client must have sent a complete request.
     pub handshake: Duration,
+    /// After how long without a call a client is told to go.
+    pub idle: Duration,
+    /// After how long it is told to go in any case.
+    pub max_age: Duration,
     /// How often an idle client is asked whether it is there.
     pub keepalive: Duration,
     /// How long it may take to answer.
@@ -81,7 +89,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let HttpLimits { handshake, keepalive, keepalive_timeout, .. } = HttpLimits::default();
+        let HttpLimits { handshake, idle, max_age, keepalive, keepalive_timeout, .. } = HttpLimits::default();
         Self {
             snapshot: None,
             fail_fast: false,
@@ -92,9 +100,11 @@ impl Default for Config {
             state_directory: None,
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 8650))),
             uds: None,
+            socket_access: Access::default(),
             ops_listen: Some(SocketAddr::from(([127, 0, 0, 1], 8651))),
             admin_uds: None,
             insecure_listen: false,
+            tls: TlsFiles::default(),
             connections: 1024,
             streams: 128,
             header_bytes: 16 * 1024,
@@ -104,6 +114,8 @@ impl Default for Config {
             expensive_calls: 16,
             waiters: 1024,
             handshake,
+            idle,
+            max_age,
             keepalive,
             keepalive_timeout,
             workers: 0,
@@ -223,6 +235,11 @@ impl Config {
         }
     }
 
+    /// Whether other machines can reach the data listener without TLS or without having shown who they are.
+    pub fn is_exposed(&self) -> bool {
+        self.listen.is_some_and(|address| !address.ip().is_loopback()) && !self.tls.authenticates()
+    }
+
     fn check(&self, mistakes: &mut Vec<String>) {
         if self.snapshot.is_none() {
             mistakes.push("`snapshot.path` is not set; give `--snapshot PATH`".to_owned());
@@ -231,17 +248,24 @@ impl Config {
             mistakes.push("neither `listen.data` nor `listen.uds` is set; nobody could ask".to_owned());
         }
         if let Some(address) = self.listen
-            && !address.ip().is_loopback()
+            && self.is_exposed()
             && !self.insecure_listen
         {
             mistakes.push(format!(
                 "`listen.data` is `{address}`, which other machines can reach without TLS or authentication; listen on \
-                 127.0.0.1 or a Unix socket, or set `listen.insecure`"
+                 127.0.0.1 or a Unix socket, demand client certificates with `tls.client_ca`, or set `listen.insecure`"
             ));
         }
         let elsewhere = self.listen.filter(|address| !address.ip().is_loopback());
         if let Some(address) = elsewhere.filter(|_| self.callers.is_empty() && !self.insecure_listen) {
             mistakes.push(format!("`listen.data` is `{address}`, and no `[[callers]]` says who may ask there"));
+        }
+        let TlsFiles { certificate, key, client_ca } = &self.tls;
+        if certificate.is_some() != key.is_some() {
+            mistakes.push("`tls.certificate` and `tls.key` go together; one of them is not set".to_owned());
+        }
+        if client_ca.is_some() && certificate.is_none() {
+            mistakes.push("`tls.client_ca` needs `tls.certificate` and `tls.key`".to_owned());
         }
         if let Err(error) = log::check_filter(&self.log_filter) {
             mistakes.push(format!("`log.filter`: {error}"));

@@ -10,10 +10,11 @@ use tokio::{
 };
 
 use super::{
-    ExitReason,
+    Addresses, ExitReason,
     exit::Guard,
     parts::{Bound, Parts},
     reconfigure::Reconfigure,
+    renewal,
 };
 use crate::service::{Connected, Drain, Gate, Health, Listener, Registry, accept_loop, unknown_names};
 use crate::{
@@ -40,7 +41,8 @@ pub(super) enum Command {
 impl Parts {
     /// Runs until the end.
     pub(super) fn run(self, commands: mpsc::UnboundedReceiver<Command>, signals: Option<Signals>) -> ExitReason {
-        let Self { runtime, bound, registry, side, workers, decision_log, ops, admin, draining, ending, .. } = self;
+        let Self { runtime, bound, registry, side, workers, decision_log, ops, admin, draining, ending, tls, .. } =
+            self;
         let drain = draining.subscribe();
         let end = ending.subscribe();
         let end_of_names = ending.subscribe();
@@ -72,16 +74,17 @@ impl Parts {
         tasks.spawn_on(bridge, runtime.handle());
         let guard = self.guards.guard("check of the caller rules");
         tasks.spawn_on(warn_of_names(Arc::clone(&self.store), self.gate, end_of_names, guard), runtime.handle());
-        let addresses = &self.addresses;
-        tracing::info!(
-            data = addresses.data.map(display),
-            uds = addresses.uds.as_ref().map(|path| display(path.display())),
-            ops = addresses.ops.map(display),
-            admin = addresses.admin.as_ref().map(|path| display(path.display())),
-            "listening"
-        );
+        if let Some(tls) = &tls {
+            let guard = self.guards.guard("certificate watch");
+            let watching = renewal::watch(Arc::clone(tls), Arc::clone(&self.metrics), guard);
+            tasks.spawn_on(watching, runtime.handle());
+        }
+        tell_of(&self.addresses);
         let mut orders = Orders { commands, exits: self.exits, signals };
-        let reload = || read_all_again(decision_log.as_deref(), &self.keeper, self.reconfigure.as_ref());
+        let reload = || {
+            drop(renewal::renew_soon(tls.as_ref(), &self.metrics));
+            read_all_again(decision_log.as_deref(), &self.keeper, self.reconfigure.as_ref());
+        };
         let reason = runtime.block_on(async {
             if let Some(reason) = orders.until_told(reload).await {
                 return reason;
@@ -115,6 +118,16 @@ fn read_all_again(log: Option<&DecisionLog>, keeper: &KeeperHandle, configuratio
     if let Some(configuration) = configuration {
         configuration.read_again();
     }
+}
+
+fn tell_of(addresses: &Addresses) {
+    tracing::info!(
+        data = addresses.data.map(display),
+        uds = addresses.uds.as_ref().map(|path| display(path.display())),
+        ops = addresses.ops.map(display),
+        admin = addresses.admin.as_ref().map(|path| display(path.display())),
+        "listening"
+    );
 }
 
 /// Accepts and serves on this thread.

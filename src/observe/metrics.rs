@@ -2,6 +2,7 @@
 //!
 //! Decisions are counted in [`Hot`], which costs a request a few uncontended additions; everything else is rare.
 
+mod closed;
 mod hot;
 
 use std::{
@@ -16,9 +17,11 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+pub use closed::Closed;
 pub use hot::Hot;
 
 use crate::model::Verdict;
+use closed::ClosedLabels;
 
 /// What became of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,6 +80,11 @@ struct ReloadLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RenewalLabels {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ShedLabels {
     what: &'static str,
 }
@@ -128,8 +136,10 @@ pub struct Metrics {
     config_refused: Gauge<i64, AtomicI64>,
     connections: Family<ListenerLabels, Gauge<i64, AtomicI64>>,
     accepted: Family<ListenerLabels, Counter>,
+    closed: Family<ClosedLabels, Counter>,
     refused: Gauge<i64, AtomicI64>,
     accept_errors: Counter,
+    renewals: Family<RenewalLabels, Counter>,
     malformed: Counter,
     panics: Counter,
     decision_log: LogCounters,
@@ -153,8 +163,10 @@ impl Default for Metrics {
             config_refused: Gauge::default(),
             connections: Family::default(),
             accepted: Family::default(),
+            closed: Family::default(),
             refused: Gauge::default(),
             accept_errors: Counter::default(),
+            renewals: Family::default(),
             malformed: Counter::default(),
             panics: Counter::default(),
             decision_log: LogCounters::default(),
@@ -187,7 +199,9 @@ impl Metrics {
         );
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register("connections_accepted", "Accepted connections", self.accepted.clone());
+        registry.register("connections_closed", "Connections that ended, by why", self.closed.clone());
         registry.register("accept_errors", "Failed accepts, each followed by a pause", self.accept_errors.clone());
+        registry.register("tls_renewals", "New certificate files by what became of them", self.renewals.clone());
         registry.register("malformed_requests", "Requests that could not be asked", self.malformed.clone());
         registry.register("handler_panics", "Calls that ended in INTERNAL for a bug", self.panics.clone());
         let LogCounters { written, dropped, errors } = &self.decision_log;
@@ -261,13 +275,20 @@ impl Metrics {
     }
 
     /// Counts a connection that ended.
-    pub fn disconnected(&self, listener: &'static str) {
+    pub fn disconnected(&self, listener: &'static str, why: Closed) {
         self.connections.get_or_create(&ListenerLabels { listener }).dec();
+        self.closed.get_or_create(&ClosedLabels { listener, why: why.name() }).inc();
     }
 
     /// Counts a failed accept.
     pub fn accept_failed(&self) {
         self.accept_errors.inc();
+    }
+
+    /// Counts certificate files that have changed, and whether they could be used.
+    pub fn tls_renewed(&self, applied: bool) {
+        let result = if applied { "applied" } else { "rejected" };
+        self.renewals.get_or_create(&RenewalLabels { result }).inc();
     }
 
     /// Tells that shutdown has begun.
