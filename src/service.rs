@@ -26,6 +26,7 @@ mod snapshot_service;
 mod socket;
 mod stream;
 mod tls;
+mod wire;
 mod worker;
 
 pub use authorization::Authorization;

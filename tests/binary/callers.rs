@@ -396,3 +396,40 @@ fn names_that_the_snapshot_does_not_know_are_told() {
     served.daemon.logged("the caller rule `tests` names the tenant `workspace/gone`");
     served.daemon.logged("the caller rule `tests` names the property `context.mfaa`");
 }
+
+#[test]
+fn a_configuration_in_a_volume_follows_its_swaps() {
+    let directory = tempfile::tempdir().unwrap();
+    let volume = directory.path().join("volume");
+    let version = |name: &str, rules: &str| {
+        fs::create_dir_all(volume.join(name)).unwrap();
+        fs::write(volume.join(name).join("sidegate.toml"), filled(rules)).unwrap();
+        std::os::unix::fs::symlink(name, volume.join("..next")).unwrap();
+        fs::rename(volume.join("..next"), volume.join("..data")).unwrap();
+    };
+    version("..1", "[[callers]]\nname = \"tests\"\nuid = {own}\n");
+    std::os::unix::fs::symlink("..data/sidegate.toml", volume.join("sidegate.toml")).unwrap();
+    let (source, socket) = (directory.path().join("policy.yaml"), directory.path().join("data.sock"));
+    fs::write(&source, policy()).unwrap();
+    let (file, path) = (volume.join("sidegate.toml"), socket.display().to_string());
+    let daemon = Daemon::serve(directory, &source, &["--config", file.to_str().unwrap(), "--uds", &path]).ready();
+    let client = Blocking::connect(&format!("unix:{path}"), LIMIT).unwrap();
+    assert!(ana_may(&client));
+    version("..2", "[[callers]]\nname = \"others\"\nuid = {other}\n");
+    until("the second version is in force", || ask(&client, question("ana", "access")).is_err());
+    assert_eq!(daemon.metric("sidegate_config_reloads_total{result=\"applied\"}"), 1);
+}
+
+#[test]
+fn what_would_unpack_to_far_more_is_refused() {
+    let served = Served::with("");
+    let huge =
+        v1::BatchAuthorizeRequest { requests: vec![v1::AuthorizeRequest::default(); 1 << 20], ..Default::default() };
+    block_on(async {
+        let mut client = connect(&served.daemon.data).await;
+        let call = post("/sidegate.v1.AuthorizationService/BatchAuthorize", "application/grpc");
+        let answer = send(&mut client, call, frame(&huge.encode_to_vec())).await.unwrap();
+        assert_eq!(answer.grpc, Some(Code::InvalidArgument as i32));
+    });
+    assert!(ana_may(&served.client()));
+}
