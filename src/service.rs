@@ -20,6 +20,7 @@ pub mod proto;
 mod registry;
 mod routes;
 mod snapshot_service;
+mod staleness;
 mod stream;
 mod worker;
 
@@ -36,5 +37,6 @@ pub use peer::{Certificate, Peer};
 pub use registry::{Connection, Registered, Registry};
 pub use routes::{DATA_SERVICES, MessageLimits, admin_routes, data_routes};
 pub use snapshot_service::{Reload, Snapshots};
+pub use staleness::{Stale, mind_staleness};
 pub use stream::Drain;
 pub use worker::{Workers, default_worker_count};

@@ -14,6 +14,8 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tonic::Status;
 
+use crate::observe::metrics::Metrics;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Hands jobs to the thread.
@@ -28,13 +30,16 @@ impl Expensive {
     ///
     /// # Errors
     /// No thread.
-    pub fn spawn(in_flight: usize, on_exit: impl Send + 'static) -> io::Result<Self> {
+    pub fn spawn(in_flight: usize, metrics: Arc<Metrics>, on_exit: impl Send + 'static) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job>();
         thread::Builder::new().name("sidegate-expensive".to_owned()).spawn(move || {
             let _on_exit = on_exit;
             while let Ok(job) = queue.recv() {
                 // Its caller finds the answer missing and says INTERNAL.
-                drop(catch_unwind(AssertUnwindSafe(job)));
+                if catch_unwind(AssertUnwindSafe(job)).is_err() {
+                    metrics.panicked();
+                    tracing::error!("an expensive call panicked; this is a bug");
+                }
             }
         })?;
         Ok(Self { jobs, places: Arc::new(Semaphore::new(in_flight)) })
@@ -75,15 +80,19 @@ impl Expensive {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::mpsc, time::Duration};
+    use std::{
+        sync::{Arc, mpsc},
+        time::Duration,
+    };
 
     use tonic::Code;
 
-    use super::Expensive;
+    use super::{Expensive, Metrics};
 
     #[tokio::test]
     async fn sheds_over_the_cap_and_survives_a_panic() {
-        let expensive = Expensive::spawn(1, ()).unwrap();
+        let metrics = Arc::new(Metrics::default());
+        let expensive = Expensive::spawn(1, Arc::clone(&metrics), ()).unwrap();
         let (release, held) = mpsc::channel::<()>();
         let first = tokio::spawn({
             let expensive = expensive.clone();
@@ -101,5 +110,6 @@ mod tests {
         assert_eq!(expensive.run(Some(Duration::from_secs(60)), || 5).await.unwrap(), 5);
         let late = expensive.run(Some(Duration::ZERO), || ()).await.unwrap_err();
         assert_eq!(late.code(), Code::DeadlineExceeded);
+        assert!(metrics.render().contains("sidegate_handler_panics_total 1"));
     }
 }

@@ -1,5 +1,7 @@
 //! What stands between a connection and its routes: refuses what is no gRPC, counts, turns a panic into INTERNAL.
 
+mod streamed;
+
 use std::{
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -8,13 +10,17 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header::CONTENT_TYPE};
 use hyper::body::Incoming;
-use tonic::{Status, body::Body, service::Routes};
+use tonic::{Code, Status, body::Body, service::Routes};
 use tower::Service;
 
 use super::registry::Connection;
-use crate::observe::metrics::Metrics;
+use crate::observe::{
+    decision_log::TraceContext,
+    metrics::{self, Call, Metrics},
+};
+use streamed::Streamed;
 
 /// What a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +48,8 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         self.connection.in_flight.fetch_add(1, Ordering::Relaxed);
         self.connection.calls.fetch_add(1, Ordering::Relaxed);
+        let call = self.metrics.call(metrics::Method::of(request.uri().path()));
+        let traceparent = request.headers().get("traceparent").cloned();
         let inner: Inner = if let Some(status) = self.refuse(&request) {
             Box::pin(std::future::ready(Ok(plain(status))))
         } else {
@@ -50,7 +58,8 @@ impl hyper::service::Service<Request<Incoming>> for Front {
             // The routes are always ready: a router has no queue.
             Box::pin(self.routes.clone().call(request))
         };
-        Answer { inner, connection: Arc::clone(&self.connection), metrics: Arc::clone(&self.metrics) }
+        let bugs = Bugs { connection: Arc::clone(&self.connection), metrics: Arc::clone(&self.metrics), traceparent };
+        Answer { inner, call: Some(call), bugs }
     }
 }
 
@@ -88,8 +97,30 @@ type Inner = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + S
 /// A call on its way; ends with an answer even if its handler panics.
 pub(super) struct Answer {
     inner: Inner,
+    /// Until the answer is there, or its stream begins.
+    call: Option<Call>,
+    bugs: Bugs,
+}
+
+/// What is told of a call that panics.
+struct Bugs {
     connection: Arc<Connection>,
     metrics: Arc<Metrics>,
+    traceparent: Option<HeaderValue>,
+}
+
+impl Bugs {
+    fn tell(&self, call: &mut Option<Call>) -> Status {
+        self.metrics.panicked();
+        if let Some(call) = call {
+            call.note(Code::Internal.into());
+        }
+        let method = call.as_ref().map_or("other", |call| call.method().name());
+        let trace = self.traceparent.as_ref().and_then(|header| TraceContext::parse(header.to_str().ok()?));
+        let trace = trace.as_ref().map(TraceContext::trace_id);
+        tracing::error!(peer = %self.connection.peer, method, trace, "a call panicked; this is a bug");
+        Status::internal("the call panicked; this is a bug")
+    }
 }
 
 impl Future for Answer {
@@ -98,17 +129,43 @@ impl Future for Answer {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // The handler is not polled again after a panic, so nobody sees what it left half done.
         let polled = catch_unwind(AssertUnwindSafe(|| self.inner.as_mut().poll(cx)));
+        let this = &mut *self;
         let Ok(polled) = polled else {
-            self.metrics.panicked();
-            tracing::error!(peer = %self.connection.peer, "a call panicked; this is a bug");
-            return Poll::Ready(Ok(Status::internal("the call panicked; this is a bug").into_http()));
+            return Poll::Ready(Ok(this.bugs.tell(&mut this.call).into_http()));
         };
-        polled
+        polled.map_ok(|response| this.counted(response))
+    }
+}
+
+impl Answer {
+    /// Ends the count, or hands it to the stream that goes on.
+    fn counted(&mut self, response: Response<Body>) -> Response<Body> {
+        let Some(mut call) = self.call.take() else { return response };
+        let code = code(&response);
+        if call.method().is_stream() && code.is_none() {
+            let Bugs { connection, metrics, traceparent } = &self.bugs;
+            let (connection, metrics) = (Arc::clone(connection), Arc::clone(metrics));
+            let bugs = Bugs { connection, metrics, traceparent: traceparent.clone() };
+            return response.map(|body| Body::new(Streamed::new(body, call, bugs)));
+        }
+        // What answers once has nothing left that could fail.
+        call.note(code.unwrap_or(Code::Ok.into()));
+        response
+    }
+}
+
+/// The code that a response has from its beginning: that of an error, or of what is no gRPC.
+fn code(response: &Response<Body>) -> Option<i32> {
+    match response.headers().get("grpc-status") {
+        Some(code) => Some(code.to_str().ok().and_then(|code| code.parse().ok()).unwrap_or(Code::Unknown.into())),
+        None if response.status() == StatusCode::OK => None,
+        None if response.status() == StatusCode::SERVICE_UNAVAILABLE => Some(Code::Unavailable.into()),
+        None => Some(Code::Unknown.into()),
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        self.connection.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.bugs.connection.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -14,6 +14,7 @@ use super::{
     convert::{self, Question},
     page_token::PageTokens,
     proto::v1,
+    staleness::Stale,
 };
 use crate::{
     decide::{self, ListError},
@@ -41,6 +42,9 @@ pub enum Refusal {
     /// The demand cannot be met by waiting.
     #[error("{0}")]
     Unmeetable(String),
+    /// What is live is older than it may be, and the configuration has that denied.
+    #[error("the live snapshot is older than it may be, and `snapshot.stale` is `deny`; publish a new one")]
+    Stale,
     /// What is asked about is not there.
     #[error("{0}")]
     NotFound(String),
@@ -67,7 +71,7 @@ impl From<Refusal> for Status {
                 message,
                 ErrorDetails::with_bad_request_violation(field, problem),
             ),
-            Refusal::NoSnapshot => Status::unavailable(message),
+            Refusal::NoSnapshot | Refusal::Stale => Status::unavailable(message),
             Refusal::NotYet(_) | Refusal::Unmeetable(_) => Status::failed_precondition(message),
             Refusal::NotFound(_) => Status::not_found(message),
             Refusal::Corrupt(_) => Status::internal(message),
@@ -80,9 +84,12 @@ impl Refusal {
     pub(super) fn into_item(self) -> v1::ItemError {
         let field = match &self {
             Self::Malformed(malformed) => malformed.field.clone(),
-            Self::NoSnapshot | Self::NotYet(_) | Self::Unmeetable(_) | Self::NotFound(_) | Self::Corrupt(_) => {
-                String::new()
-            }
+            Self::NoSnapshot
+            | Self::Stale
+            | Self::NotYet(_)
+            | Self::Unmeetable(_)
+            | Self::NotFound(_)
+            | Self::Corrupt(_) => String::new(),
         };
         let status = Status::from(self);
         v1::ItemError { code: status.code().into(), message: status.message().to_owned(), field }
@@ -97,6 +104,7 @@ pub struct Pdp {
     log: Option<Arc<DecisionLog>>,
     clock: Clock,
     tokens: PageTokens,
+    stale: Stale,
 }
 
 impl Pdp {
@@ -105,13 +113,24 @@ impl Pdp {
     /// # Errors
     /// No random bytes for the key of page tokens.
     pub fn new(store: Arc<Store>, metrics: Arc<Metrics>) -> io::Result<Self> {
-        Ok(Self { store, metrics, log: None, clock: Clock::default(), tokens: PageTokens::new()? })
+        Ok(Self { store, metrics, log: None, clock: Clock::default(), tokens: PageTokens::new()?, stale: Stale::Mark })
     }
 
     /// The same with a decision log.
     #[must_use]
     pub fn with_log(self, log: Option<Arc<DecisionLog>>) -> Self {
         Self { log, ..self }
+    }
+
+    /// The same with a rule for what is stale.
+    #[must_use]
+    pub fn with_stale(self, stale: Stale) -> Self {
+        Self { stale, ..self }
+    }
+
+    /// The clock of its decisions.
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     /// The store behind it.
@@ -138,6 +157,7 @@ impl Pdp {
         self.store.read(|live| {
             let snapshot = live.ok_or(Refusal::NoSnapshot)?;
             check(demand, snapshot)?;
+            self.check_age(snapshot)?;
             use_it(snapshot)
         })
     }
@@ -146,7 +166,14 @@ impl Pdp {
     pub(super) fn demand(&self, demand: Option<&v1::Consistency>) -> Result<Arc<Snapshot>, Refusal> {
         let snapshot = self.store.load_full().ok_or(Refusal::NoSnapshot)?;
         check(demand, &snapshot)?;
+        self.check_age(&snapshot)?;
         Ok(snapshot)
+    }
+
+    fn check_age(&self, snapshot: &Snapshot) -> Result<(), Refusal> {
+        // The clock is read for a snapshot that can become stale only.
+        let refused = self.stale == Stale::Deny && snapshot.fresh.can_end() && snapshot.fresh.is_over(self.now());
+        if refused { Err(Refusal::Stale) } else { Ok(()) }
     }
 
     /// What the log will say of how a question came.
@@ -205,7 +232,7 @@ impl Pdp {
         }
         v1::BatchAuthorizeResponse {
             results,
-            snapshot: Some(convert::snapshot_ref(snapshot)),
+            snapshot: Some(convert::snapshot_ref(snapshot, time)),
             evaluated_at: Some(convert::timestamp(time)),
             request_id: batch.request_id.clone(),
         }
@@ -244,7 +271,7 @@ impl Pdp {
         Ok(v1::ListActionsResponse {
             actions: actions.collect(),
             undetermined_count: u32::try_from(undetermined).unwrap_or(u32::MAX),
-            snapshot: Some(convert::snapshot_ref(snapshot)),
+            snapshot: Some(convert::snapshot_ref(snapshot, time)),
             evaluated_at: Some(convert::timestamp(time)),
             request_id: request.request_id.clone(),
         })

@@ -82,8 +82,9 @@ fn door() -> &'static Door {
         let keeper = Keeper::spawn(options, Arc::clone(&store), builder, on_outcome).expect("a thread");
         told.recv_timeout(Duration::from_secs(60)).expect("an outcome");
         let snapshot = store.load_full().expect("a snapshot");
-        let pdp = Arc::new(Pdp::new(store, Arc::new(Metrics::default())).expect("random bytes"));
-        let expensive = Expensive::spawn(4, ()).expect("a thread");
+        let metrics = Arc::new(Metrics::default());
+        let pdp = Arc::new(Pdp::new(store, Arc::clone(&metrics)).expect("random bytes"));
+        let expensive = Expensive::spawn(4, metrics, ()).expect("a thread");
         let (drain, drained) = watch::channel(false);
         let service = Authorization::new(pdp, expensive, BATCH_ITEMS, drained);
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
