@@ -1,17 +1,20 @@
 //! The time of decision: the system's clock, except that it never falls within a process.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use crate::model::Timestamp;
 
-/// Reads the time; shared by every door of a process.
-#[derive(Debug, Default)]
+/// Reads the time; shared by every door of a process. Clones are one clock.
+#[derive(Debug, Clone, Default)]
 pub struct Clock {
     /// The latest time that was given out, in nanoseconds since 1970.
-    latest: AtomicU64,
+    latest: Arc<AtomicU64>,
 }
 
 impl Clock {

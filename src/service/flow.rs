@@ -23,11 +23,6 @@ impl InFlight {
         connection.in_flight.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(connection))
     }
-
-    /// Whose call it is, for the log.
-    pub(super) fn peer(&self) -> String {
-        self.0.peer.to_string()
-    }
 }
 
 impl Drop for InFlight {

@@ -1,5 +1,7 @@
 //! What stands between a connection and its routes: refuses what is no gRPC, counts, turns a panic into INTERNAL.
 
+mod streamed;
+
 use std::{
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -8,16 +10,20 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header::CONTENT_TYPE};
 use hyper::body::Incoming;
-use tonic::{Status, body::Body, service::Routes};
+use tonic::{Code, Status, body::Body, service::Routes};
 use tower::Service;
 
 use super::{
     flow::{Arriving, InFlight, Leaving},
     registry::Connection,
 };
-use crate::observe::metrics::Metrics;
+use crate::observe::{
+    decision_log::TraceContext,
+    metrics::{self, Call, Metrics},
+};
+use streamed::Streamed;
 
 /// What a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +50,8 @@ impl hyper::service::Service<Request<Incoming>> for Front {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let in_flight = InFlight::new(&self.connection);
+        let call = self.metrics.call(metrics::Method::of(request.uri().path()));
+        let traceparent = request.headers().get("traceparent").cloned();
         let inner: Inner = if let Some(status) = self.refuse(&request) {
             Box::pin(std::future::ready(Ok(plain(status))))
         } else {
@@ -52,7 +60,8 @@ impl hyper::service::Service<Request<Incoming>> for Front {
             // The routes are always ready: a router has no queue.
             Box::pin(self.routes.clone().call(request.map(|body| Arriving::new(body, &self.connection))))
         };
-        Answer { inner, in_flight: Some(in_flight), metrics: Arc::clone(&self.metrics) }
+        let bugs = Bugs { connection: Arc::clone(&self.connection), metrics: Arc::clone(&self.metrics), traceparent };
+        Answer { inner, in_flight: Some(in_flight), call: Some(call), bugs }
     }
 }
 
@@ -91,7 +100,30 @@ type Inner = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + S
 pub(super) struct Answer {
     inner: Inner,
     in_flight: Option<InFlight>,
+    /// Until the answer is there, or its stream begins.
+    call: Option<Call>,
+    bugs: Bugs,
+}
+
+/// What is told of a call that panics.
+struct Bugs {
+    connection: Arc<Connection>,
     metrics: Arc<Metrics>,
+    traceparent: Option<HeaderValue>,
+}
+
+impl Bugs {
+    fn tell(&self, call: &mut Option<Call>) -> Status {
+        self.metrics.panicked();
+        if let Some(call) = call {
+            call.note(Code::Internal.into());
+        }
+        let method = call.as_ref().map_or("other", |call| call.method().name());
+        let trace = self.traceparent.as_ref().and_then(|header| TraceContext::parse(header.to_str().ok()?));
+        let trace = trace.as_ref().map(TraceContext::trace_id);
+        tracing::error!(peer = %self.connection.peer, method, trace, "a call panicked; this is a bug");
+        Status::internal("the call panicked; this is a bug")
+    }
 }
 
 impl Future for Answer {
@@ -100,17 +132,40 @@ impl Future for Answer {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // The handler is not polled again after a panic, so nobody sees what it left half done.
         let polled = catch_unwind(AssertUnwindSafe(|| self.inner.as_mut().poll(cx)));
+        let this = &mut *self;
         let response = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Ok(response))) => response,
-            Err(_) => {
-                self.metrics.panicked();
-                let peer = self.in_flight.as_ref().map(InFlight::peer);
-                tracing::error!(peer, "a call panicked; this is a bug");
-                Status::internal("the call panicked; this is a bug").into_http()
-            }
+            Ok(Poll::Ready(Ok(response))) => this.counted(response),
+            Err(_) => this.bugs.tell(&mut this.call).into_http(),
         };
-        let in_flight = self.in_flight.take();
+        let in_flight = this.in_flight.take();
         Poll::Ready(Ok(response.map(|body| Leaving::new(body, in_flight))))
+    }
+}
+
+impl Answer {
+    /// Ends the count, or hands it to the stream that goes on.
+    fn counted(&mut self, response: Response<Body>) -> Response<Body> {
+        let Some(mut call) = self.call.take() else { return response };
+        let code = code(&response);
+        if call.method().is_stream() && code.is_none() {
+            let Bugs { connection, metrics, traceparent } = &self.bugs;
+            let (connection, metrics) = (Arc::clone(connection), Arc::clone(metrics));
+            let bugs = Bugs { connection, metrics, traceparent: traceparent.clone() };
+            return response.map(|body| Body::new(Streamed::new(body, call, bugs)));
+        }
+        // What answers once has nothing left that could fail.
+        call.note(code.unwrap_or(Code::Ok.into()));
+        response
+    }
+}
+
+/// The code that a response has from its beginning: that of an error, or of what is no gRPC.
+fn code(response: &Response<Body>) -> Option<i32> {
+    match response.headers().get("grpc-status") {
+        Some(code) => Some(code.to_str().ok().and_then(|code| code.parse().ok()).unwrap_or(Code::Unknown.into())),
+        None if response.status() == StatusCode::OK => None,
+        None if response.status() == StatusCode::SERVICE_UNAVAILABLE => Some(Code::Unavailable.into()),
+        None => Some(Code::Unknown.into()),
     }
 }

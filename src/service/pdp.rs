@@ -21,6 +21,7 @@ use super::{
     proto::v1,
     registry::Connection,
     settings::Settings,
+    staleness::Stale,
 };
 use crate::{
     decide::{self, ListError},
@@ -48,6 +49,9 @@ pub enum Refusal {
     /// The demand cannot be met by waiting.
     #[error("{0}")]
     Unmeetable(String),
+    /// What is live is older than it may be, and the configuration has that denied.
+    #[error("the live snapshot is older than it may be, and `snapshot.stale` is `deny`; publish a new one")]
+    Stale,
     /// What is asked about is not there.
     #[error("{0}")]
     NotFound(String),
@@ -92,7 +96,7 @@ impl From<Refusal> for Status {
                 message,
                 ErrorDetails::with_bad_request_violation(field, problem),
             ),
-            Refusal::NoSnapshot | Refusal::Ending => Status::unavailable(message),
+            Refusal::NoSnapshot | Refusal::Stale | Refusal::Ending => Status::unavailable(message),
             Refusal::NotYet(_) | Refusal::Unmeetable(_) => Status::failed_precondition(message),
             Refusal::NotFound(_) => Status::not_found(message),
             Refusal::Unauthenticated(_) => Status::unauthenticated(message),
@@ -110,6 +114,7 @@ impl Refusal {
         let field = match &self {
             Self::Malformed(malformed) => malformed.field.clone(),
             Self::NoSnapshot
+            | Self::Stale
             | Self::NotYet(_)
             | Self::Unmeetable(_)
             | Self::NotFound(_)
@@ -140,6 +145,7 @@ pub struct Pdp {
     gate: Arc<Gate>,
     /// Calls that wait for a snapshot that they demand.
     pub(super) waiting: AtomicUsize,
+    stale: Stale,
 }
 
 impl Pdp {
@@ -150,7 +156,8 @@ impl Pdp {
     pub fn new(store: Arc<Store>, metrics: Arc<Metrics>) -> io::Result<Self> {
         let gate = Arc::new(Gate::new(Settings::default(), Arc::clone(&metrics)));
         let tokens = PageTokens::new()?;
-        Ok(Self { store, metrics, log: None, clock: Clock::default(), tokens, gate, waiting: AtomicUsize::new(0) })
+        let (clock, stale, waiting) = (Clock::default(), Stale::Mark, AtomicUsize::new(0));
+        Ok(Self { store, metrics, log: None, clock, tokens, gate, waiting, stale })
     }
 
     /// The same behind a gate of one's own.
@@ -163,6 +170,17 @@ impl Pdp {
     #[must_use]
     pub fn with_log(self, log: Option<Arc<DecisionLog>>) -> Self {
         Self { log, ..self }
+    }
+
+    /// The same with a rule for what is stale.
+    #[must_use]
+    pub fn with_stale(self, stale: Stale) -> Self {
+        Self { stale, ..self }
+    }
+
+    /// The clock of its decisions.
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     /// The store behind it.
@@ -204,6 +222,7 @@ impl Pdp {
         self.store.read(|live| {
             let snapshot = live.ok_or(Refusal::NoSnapshot)?;
             check(demand, snapshot)?;
+            self.check_age(snapshot)?;
             use_it(snapshot)
         })
     }
@@ -212,7 +231,14 @@ impl Pdp {
     pub(super) fn demand(&self, demand: Option<&v1::Consistency>) -> Result<Arc<Snapshot>, Refusal> {
         let snapshot = self.store.load_full().ok_or(Refusal::NoSnapshot)?;
         check(demand, &snapshot)?;
+        self.check_age(&snapshot)?;
         Ok(snapshot)
+    }
+
+    fn check_age(&self, snapshot: &Snapshot) -> Result<(), Refusal> {
+        // The clock is read for a snapshot that can become stale only.
+        let refused = self.stale == Stale::Deny && snapshot.fresh.can_end() && snapshot.fresh.is_over(self.now());
+        if refused { Err(Refusal::Stale) } else { Ok(()) }
     }
 
     /// What the log will say of how a question came.
@@ -278,7 +304,7 @@ impl Pdp {
         }
         Ok(v1::BatchAuthorizeResponse {
             results,
-            snapshot: Some(convert::snapshot_ref(snapshot)),
+            snapshot: Some(convert::snapshot_ref(snapshot, time)),
             evaluated_at: Some(convert::timestamp(time)),
             request_id: batch.request_id.clone(),
         })
@@ -323,7 +349,7 @@ impl Pdp {
         Ok(v1::ListActionsResponse {
             actions: actions.collect(),
             undetermined_count: caller.reasons().count(u32::try_from(undetermined).unwrap_or(u32::MAX)),
-            snapshot: Some(convert::snapshot_ref(snapshot)),
+            snapshot: Some(convert::snapshot_ref(snapshot, time)),
             evaluated_at: Some(convert::timestamp(time)),
             request_id: request.request_id.clone(),
         })

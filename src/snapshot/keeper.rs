@@ -44,6 +44,10 @@ pub struct KeeperOptions {
     pub reread: Duration,
     /// Whether to ask the kernel for events; without, polling alone.
     pub events: bool,
+    /// The longest random wait before a changed source is read, so that a fleet does not read it in one moment.
+    pub jitter: Duration,
+    /// How long a snapshot may be relied on whose publisher does not say.
+    pub max_age: Option<Duration>,
     /// Where a copy of the newest good snapshot is kept, if anywhere.
     pub state: Option<PathBuf>,
 }
@@ -58,6 +62,8 @@ impl KeeperOptions {
             poll: Duration::from_secs(2),
             reread: Duration::from_secs(60),
             events: true,
+            jitter: Duration::ZERO,
+            max_age: None,
             state: None,
         }
     }
@@ -112,7 +118,8 @@ impl Keeper {
         });
         let watcher = Watcher::new(alarm.clone(), options.events);
         let last_good = LastGood::new(options.state.as_deref(), &source);
-        let reloader = Reloader::new(options.source.clone(), options.max_bytes, builder, store, last_good);
+        let reloader = Reloader::new(options.source.clone(), options.max_bytes, builder, store, last_good)
+            .with_max_age(options.max_age);
         let worker = Worker { source, options, woken, alarm, watcher, reloader, on_outcome };
         let thread = thread::Builder::new().name("sidegate-build".to_owned()).spawn(move || worker.run())?;
         Ok(KeeperHandle { wake, thread })
@@ -165,16 +172,22 @@ impl Worker {
         let mut seen = self.look_and_reload(false, None);
         let mut read = Instant::now();
         loop {
-            let (asked, tell) = match self.wait() {
+            let order = match self.wait() {
+                Order::Look if self.fingerprint() != seen => self.stagger(),
+                Order::Look if read.elapsed() < self.options.reread => {
+                    self.reloader.looked();
+                    continue;
+                }
+                order => order,
+            };
+            // Only on demand are equal bytes built again.
+            let (asked, tell) = match order {
                 Order::Stop => return,
                 Order::Look => (false, None),
                 Order::Reload(tell) => (true, tell),
             };
-            // Only on demand are equal bytes built again.
-            if asked || read.elapsed() >= self.options.reread || self.fingerprint() != seen {
-                seen = self.look_and_reload(asked, tell);
-                read = Instant::now();
-            }
+            seen = self.look_and_reload(asked, tell);
+            read = Instant::now();
         }
     }
 
@@ -191,6 +204,24 @@ impl Worker {
                 Ok(Wake::Changed) => return self.settle(),
                 Err(RecvTimeoutError::Timeout) if Instant::now() >= end => return Order::Look,
                 Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Waits for a part of the jitter. Who asks for a reload does not wait, nor does who has nothing to serve.
+    fn stagger(&mut self) -> Order {
+        let most = if self.reloader.has_live() { self.options.jitter } else { Duration::ZERO };
+        let end = Instant::now() + random_part(most);
+        loop {
+            let waiting = self.reloader.sweep();
+            let rest = end.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return Order::Look;
+            }
+            match self.woken.recv_timeout(if waiting { rest.min(SWEEP) } else { rest }) {
+                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return Order::Stop,
+                Ok(Wake::Reload(tell)) => return Order::Reload(tell),
+                Ok(Wake::Changed) | Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
@@ -228,6 +259,15 @@ impl Worker {
         }
         fingerprint
     }
+}
+
+/// A random time up to a limit. Without random bytes the whole of it: late is better than all at once.
+fn random_part(limit: Duration) -> Duration {
+    let mut bytes = [0; 4];
+    if limit.is_zero() || getrandom::fill(&mut bytes).is_err() {
+        return limit;
+    }
+    limit.mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]

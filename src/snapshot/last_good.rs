@@ -4,7 +4,8 @@
 use std::{
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
-    time::SystemTime,
+    sync::Arc,
+    time::{Instant, SystemTime},
 };
 
 use super::{load::Snapshot, write::write_compiled};
@@ -46,11 +47,11 @@ impl LastGood {
         }
     }
 
-    /// The copy, if there is one that can be served.
-    pub(super) fn open(&self) -> Option<Snapshot> {
+    /// The copy, if there is one that can be served, and when it was made.
+    pub(super) fn open(&self) -> Option<(Snapshot, SystemTime)> {
         let path = self.0.as_ref()?;
         match open(path) {
-            Ok(snapshot) => Some(snapshot),
+            Ok(copy) => Some(copy),
             Err(Unusable::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "the last good snapshot cannot be used");
@@ -60,18 +61,27 @@ impl LastGood {
     }
 }
 
-fn open(path: &Path) -> Result<Snapshot, Unusable> {
+fn open(path: &Path) -> Result<(Snapshot, SystemTime), Unusable> {
+    let begun = Instant::now();
+    // When it was known to be what the source holds.
+    let kept_at = std::fs::metadata(path)?.modified()?;
     let (Publication { sequence, issued_at, max_age }, index) = file::open(std::fs::read(path)?)?;
-    Ok(Snapshot {
+    let snapshot = Snapshot {
         sequence,
         issued_at,
         max_age,
         digest: blake3::Hash::from_bytes(index.digest()).to_hex().to_string(),
         generation: 0,
         source: path.to_owned(),
+        files: Vec::new(),
+        file_count: 1,
         loaded_at: SystemTime::now(),
+        took: begun.elapsed(),
+        fresh: Arc::default(),
+        restored: true,
         counts: index.counts(),
         warnings: Vec::new(),
         index,
-    })
+    };
+    Ok((snapshot, kept_at))
 }

@@ -1,6 +1,10 @@
 //! Stand-ins for the tests of this floor: a language in which a source is `MARKER [SEQUENCE]`.
 
-use std::{path::PathBuf, sync::Arc, time::SystemTime};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use super::load::{Builder, Snapshot};
 use crate::{
@@ -49,7 +53,12 @@ pub(crate) fn snapshot(marker: &str) -> Snapshot {
         digest: marker.to_owned(),
         generation: 0,
         source: PathBuf::from("policy.yaml"),
+        files: Vec::new(),
+        file_count: 1,
         loaded_at: SystemTime::UNIX_EPOCH,
+        took: Duration::ZERO,
+        fresh: Arc::default(),
+        restored: false,
         counts: index.counts(),
         warnings: Vec::new(),
         index,

@@ -13,6 +13,8 @@ mod decision_log;
 #[cfg(test)]
 mod garbage;
 #[cfg(test)]
+mod observability;
+#[cfg(test)]
 mod probes;
 #[cfg(test)]
 mod raw;

@@ -84,8 +84,8 @@ fn door() -> &'static Door {
         let snapshot = store.load_full().expect("a snapshot");
         let metrics = Arc::new(Metrics::default());
         let gate = Gate::new(Settings { batch_items: BATCH_ITEMS, ..Settings::default() }, Arc::clone(&metrics));
-        let pdp = Arc::new(Pdp::new(store, metrics).expect("random bytes").with_gate(Arc::new(gate)));
-        let expensive = Expensive::spawn(()).expect("a thread");
+        let pdp = Arc::new(Pdp::new(store, Arc::clone(&metrics)).expect("random bytes").with_gate(Arc::new(gate)));
+        let expensive = Expensive::spawn(metrics, ()).expect("a thread");
         let (drain, drained) = watch::channel(false);
         let service = Authorization::new(pdp, expensive, drained);
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -185,3 +185,55 @@ fn reading_does_not_make_it_read_again() {
         "{outcomes:?}"
     );
 }
+
+#[test]
+fn jitter_delays_what_nobody_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("policy.yaml");
+    fs::write(&path, "v1").unwrap();
+    let late = keep(KeeperOptions { jitter: Duration::from_secs(3600), ..KeeperOptions::new(&path) });
+    let prompt = keep(KeeperOptions::new(&path));
+    late.wait_for("v1");
+    prompt.wait_for("v1");
+    fs::write(&path, "v2").unwrap();
+    prompt.wait_for("v2");
+    assert_eq!(late.generation(), 1, "it has an hour");
+    let told = late.keeper.reload_and_tell().recv_timeout(LIMIT).unwrap();
+    assert!(matches!(told, Outcome::Applied(_)), "{told:?}");
+    late.wait_for("v2");
+}
+
+#[test]
+fn a_random_part_is_not_always_the_same() {
+    let most = Duration::from_secs(3600);
+    let parts: Vec<Duration> = (0..8).map(|_| super::random_part(most)).collect();
+    assert!(parts.iter().all(|part| *part <= most) && parts.iter().any(|part| *part != parts[0]), "{parts:?}");
+    assert_eq!(super::random_part(Duration::ZERO), Duration::ZERO);
+}
+
+#[test]
+fn a_build_thread_that_panics_is_not_unnoticed() {
+    struct Guard(mpsc::Sender<()>);
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("policy.yaml");
+    fs::write(&path, "v1").unwrap();
+    let (tell, told) = mpsc::channel();
+    let guard = Guard(tell);
+    let on_outcome = Box::new(move |_: &Outcome| {
+        let _held = &guard;
+        panic!("a build thread that panics");
+    });
+    let store = Arc::new(Store::default());
+    let keeper = Keeper::spawn(KeeperOptions::new(&path), Arc::clone(&store), testing::builder(), on_outcome).unwrap();
+    told.recv_timeout(LIMIT).unwrap();
+    // What it has made live stays so until the process ends.
+    assert!(store.read(|live| live.is_some()));
+    while !keeper.is_finished() {
+        thread::yield_now();
+    }
+}
