@@ -21,8 +21,8 @@ use crate::{
         metrics::{LiveSnapshot, Metrics, ReloadResult},
     },
     service::{
-        Authorization, Connected, DATA_SERVICES, Drain, Expensive, Health, HttpLimits, Kind, Listener, Liveness,
-        MessageLimits, Pdp, Registry, Snapshots, Workers, admin_routes, bind_tcp, bind_unix, data_routes,
+        Authorization, Connected, DATA_SERVICES, Drain, Expensive, FastPath, Health, HttpLimits, Kind, Listener,
+        Liveness, MessageLimits, Pdp, Registry, Snapshots, Workers, admin_routes, bind_tcp, bind_unix, data_routes,
         default_worker_count, ops_routes,
     },
     snapshot::{Applied, Builder, Failure, Keeper, KeeperHandle, KeeperOptions, Outcome, Store},
@@ -103,6 +103,7 @@ impl Parts {
             Liveness { workers: Arc::clone(&workers), store: Arc::clone(&store), drain, metrics: Arc::clone(&metrics) };
         let ops = Connected {
             routes: ops_routes(liveness, health.service(Arc::clone(&metrics))),
+            fast: None,
             kind: Kind::Any,
             limits: limits.clone(),
             drain: end.clone(),
@@ -110,7 +111,7 @@ impl Parts {
         let reloader = Arc::clone(&keeper);
         let snapshots = Snapshots::new(Arc::clone(&store), Arc::new(move || reloader.reload_and_tell()));
         let routes = admin_routes(snapshots, health.service(Arc::clone(&metrics)))?;
-        let admin = Connected { routes, kind: Kind::Grpc, limits, drain: end };
+        let admin = Connected { routes, fast: None, kind: Kind::Grpc, limits, drain: end };
         let registry = Arc::new(Registry::new(most_connections(config.connections), Arc::clone(&metrics)));
         let side = Arc::new(Registry::new(SIDE_CONNECTIONS, Arc::clone(&metrics)));
         let drain_time = config.drain;
@@ -186,10 +187,12 @@ fn spawn_workers(
     drain: &Drain,
 ) -> Result<Workers, AppError> {
     let expensive = Expensive::spawn(config.expensive_calls, guards.guard("thread for expensive calls"))?;
-    let authorization = Authorization::new(Arc::new(pdp), expensive, config.batch_items, drain.clone());
+    let pdp = Arc::new(pdp);
+    let authorization = Authorization::new(Arc::clone(&pdp), expensive, config.batch_items, drain.clone());
     let sizes = MessageLimits { single: config.message_bytes, batch: config.batch_bytes };
     let connected = Connected {
         routes: data_routes(&authorization, health.service(Arc::clone(metrics)), sizes)?,
+        fast: Some(FastPath::new(pdp, sizes.single)),
         kind: Kind::Grpc,
         limits: http_limits(config),
         drain: drain.clone(),

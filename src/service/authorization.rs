@@ -84,7 +84,7 @@ impl AuthorizationService for Authorization {
         request: Request<v1::AuthorizeRequest>,
     ) -> Result<Response<v1::AuthorizeResponse>, Status> {
         let (metadata, _, request) = request.into_parts();
-        let origin = self.pdp.origin(Door::Authorize, &metadata);
+        let origin = self.pdp.origin(Door::Authorize, metadata.as_ref());
         let answer = ask(&self.pdp, &metadata, |pdp| {
             pdp.with_snapshot(request.consistency.as_ref(), |snapshot| pdp.authorize(snapshot, &request, origin))
         });
@@ -100,7 +100,7 @@ impl AuthorizationService for Authorization {
             self.pdp.metrics().malformed();
             return Err(refusal.into());
         }
-        let origin = self.pdp.origin(Door::Batch, &metadata);
+        let origin = self.pdp.origin(Door::Batch, metadata.as_ref());
         if batch.requests.len() > INLINE_BATCH {
             let demand = batch.consistency.clone();
             let job = move |pdp: &Pdp, snapshot: &Arc<Snapshot>| Ok(pdp.batch(snapshot, &batch, origin));
@@ -118,7 +118,7 @@ impl AuthorizationService for Authorization {
         &self,
         request: Request<tonic::Streaming<v1::AuthorizeStreamRequest>>,
     ) -> Result<Response<Self::AuthorizeStreamStream>, Status> {
-        let origin = self.pdp.origin(Door::Stream, request.metadata());
+        let origin = self.pdp.origin(Door::Stream, request.metadata().as_ref());
         Ok(Response::new(answer_stream(Arc::clone(&self.pdp), request.into_inner(), self.drain.clone(), origin)))
     }
 
@@ -129,7 +129,7 @@ impl AuthorizationService for Authorization {
             return Err(Refusal::Malformed(convert::missing("request")).into());
         };
         let demand = request.consistency.clone();
-        let origin = self.pdp.origin(Door::Explain, &metadata);
+        let origin = self.pdp.origin(Door::Explain, metadata.as_ref());
         self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.explain(snapshot, &request, origin)).await
     }
 

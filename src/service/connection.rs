@@ -22,6 +22,7 @@ use tokio::{
 use tonic::service::Routes;
 
 use super::{
+    fast::FastPath,
     front::{Front, Kind},
     listener::Stream,
     registry::Registered,
@@ -68,6 +69,8 @@ impl Default for HttpLimits {
 pub struct Connected {
     /// Where calls go.
     pub routes: Routes,
+    /// What answers plain calls before they get there.
+    pub fast: Option<FastPath>,
     /// What is served.
     pub kind: Kind,
     /// What each may take.
@@ -100,12 +103,12 @@ impl Connected {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         registered: &Registered,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let Self { routes, kind, limits, mut drain } = self;
+        let Self { routes, fast, kind, limits, mut drain } = self;
         let heard = Arc::new(AtomicUsize::new(0));
         let io = TokioIo::new(Heard { io: stream, heard: Arc::clone(&heard) });
         let calls = registered.connection();
         let connection = Arc::clone(calls);
-        let front = Front { routes, kind, connection, metrics: Arc::clone(registered.metrics()) };
+        let front = Front { routes, fast, kind, connection, metrics: Arc::clone(registered.metrics()) };
         let builder = builder(&limits);
         let mut serving = pin!(builder.serve_connection(io, front));
         let mut silence = pin!(tokio::time::sleep(limits.handshake));

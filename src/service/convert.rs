@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The most properties in one map: checking them for duplicates is quadratic.
-const MAX_PROPERTIES: usize = 256;
+pub(super) const MAX_PROPERTIES: usize = 256;
 
 /// A map of properties as generated.
 type Map = BTreeMap<String, v1::Value>;

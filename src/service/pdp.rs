@@ -5,7 +5,8 @@ mod lists;
 
 use std::{io, sync::Arc, time::Instant};
 
-use tonic::{Code, Status, metadata::MetadataMap};
+use http::HeaderMap;
+use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::{
@@ -150,8 +151,8 @@ impl Pdp {
     }
 
     /// What the log will say of how a question came.
-    pub(super) fn origin(&self, door: Door, metadata: &MetadataMap) -> Origin {
-        let header = self.log.as_ref().and_then(|_| metadata.get("traceparent")?.to_str().ok());
+    pub(super) fn origin(&self, door: Door, headers: &HeaderMap) -> Origin {
+        let header = self.log.as_ref().and_then(|_| headers.get("traceparent")?.to_str().ok());
         Origin { door, trace: header.and_then(TraceContext::parse) }
     }
 
@@ -165,6 +166,22 @@ impl Pdp {
         let time = self.now();
         let verdict = self.verdict(snapshot, request, &request.request_id, time, origin)?;
         Ok(convert::response(snapshot, &verdict, time, &request.request_id))
+    }
+
+    /// Decides one plain request on whatever is live; `None` where the answer would not be OK, and nothing is counted.
+    pub(super) fn authorize_plain(
+        &self,
+        headers: &HeaderMap,
+        request: &Request<'_>,
+        request_id: &str,
+    ) -> Option<v1::AuthorizeResponse> {
+        convert::check_request_id(request_id).ok()?;
+        let origin = self.origin(Door::Authorize, headers);
+        self.store.read(|live| {
+            let (snapshot, time) = (live?, self.now());
+            let verdict = self.decide(snapshot, (request, request_id), time, origin).ok()?;
+            Some(convert::response(snapshot, &verdict, time, request_id))
+        })
     }
 
     /// Decides the items of a batch at one moment, up to where its semantics stop.
@@ -258,19 +275,27 @@ impl Pdp {
         time: Timestamp,
         origin: Origin,
     ) -> Result<Verdict, Refusal> {
-        let begun = Instant::now();
-        let verdict = Question::of(request).and_then(|question| {
-            question.ask(|question| {
-                let verdict = decide::authorize(&snapshot.index, question, time)?;
-                self.metrics.decided(&verdict, begun.elapsed());
-                self.note(snapshot, (question, logged_as), verdict, time, origin);
-                Ok(verdict)
-            })
-        });
+        let verdict = Question::of(request)
+            .and_then(|question| question.ask(|question| self.decide(snapshot, (question, logged_as), time, origin)));
         verdict.map_err(|malformed| {
             self.metrics.malformed();
             malformed.into()
         })
+    }
+
+    /// Decides, counts, logs: what every decision comes to, whichever way its question was read.
+    fn decide(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        (request, request_id): (&Request<'_>, &str),
+        time: Timestamp,
+        origin: Origin,
+    ) -> Result<Verdict, Malformed> {
+        let begun = Instant::now();
+        let verdict = decide::authorize(&snapshot.index, request, time)?;
+        self.metrics.decided(&verdict, begun.elapsed());
+        self.note(snapshot, (request, request_id), verdict, time, origin);
+        Ok(verdict)
     }
 
     /// Has a decision logged, if there is a log and it wants this one.

@@ -37,7 +37,7 @@ impl Bench {
             .route("/slow", get(async move || gate.acquire().await.map(|_| "at last").unwrap_or_default()));
         let (drain, draining) = watch::channel(false);
         let limits = HttpLimits { handshake, ..HttpLimits::default() };
-        let connected = Connected { routes: Routes::from(router), kind, limits, drain: draining };
+        let connected = Connected { routes: Routes::from(router), fast: None, kind, limits, drain: draining };
         let registry = Arc::new(Registry::new(10, Arc::clone(&metrics)));
         Self { registry, metrics, drain, connected, release }
     }
