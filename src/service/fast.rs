@@ -1,8 +1,7 @@
 //! `Authorize` answered in front of the router, where the call is as plain as nearly every call is.
 //!
-//! Not another door: it reads the message in place, asks the [`Pdp`] and writes the answer, as the service behind the
-//! router does. Whatever is not plain, and whatever would not be answered with OK, goes on to the router as it came:
-//! there alone is decided how a call is refused.
+//! Not another door: it reads the message in place, asks the [`Pdp`] and writes the answer or the refusal, as the
+//! service behind the router does. Whatever is not plain goes on to the router as it came, before anything was counted.
 
 mod body;
 mod plain;
@@ -13,7 +12,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header::CONTENT_TYPE};
 use prost::Message;
 
-use super::pdp::Pdp;
+use tonic::{Status, body::Body};
+
+use super::{pdp::Pdp, registry::Connection};
 pub(super) use body::{Gather, Gathered, Replay, Reply};
 pub use plain::PlainQuestion;
 
@@ -25,15 +26,12 @@ const PREFIX: usize = 5;
 
 /// What answers plain calls.
 #[derive(Debug, Clone)]
-pub struct FastPath {
-    pdp: Arc<Pdp>,
-    largest: usize,
-}
+pub struct FastPath(Arc<Pdp>);
 
 impl FastPath {
-    /// Answers from a decision point what is no larger than this.
-    pub fn new(pdp: Arc<Pdp>, largest: usize) -> Self {
-        Self { pdp, largest }
+    /// Answers from a decision point.
+    pub fn new(pdp: Arc<Pdp>) -> Self {
+        Self(pdp)
     }
 
     /// Whether what is known before the body comes is plain.
@@ -51,16 +49,22 @@ impl FastPath {
     /// Whether a frame is one whole uncompressed message of a size that is allowed.
     pub(super) fn is_message(&self, frame: &[u8]) -> bool {
         let Some(([0, length @ ..], message)) = frame.split_first_chunk::<PREFIX>() else { return false };
-        u32::from_be_bytes(*length) as usize == message.len() && message.len() <= self.largest
+        let most = self.0.gate().read(|live| live.message_bytes);
+        u32::from_be_bytes(*length) as usize == message.len() && message.len() <= most
     }
 
     /// The answer to a frame that [is a message](Self::is_message); `None` leaves it to the router.
-    pub(super) fn answer(&self, headers: &HeaderMap, frame: &[u8]) -> Option<Response<Reply>> {
+    pub(super) fn answer(&self, connection: &Connection, headers: &HeaderMap, frame: &[u8]) -> Option<Response<Reply>> {
         let question = PlainQuestion::read(frame.get(PREFIX..)?)?;
-        let answer = self.pdp.authorize_plain(headers, &question.request(), question.request_id)?;
-        let mut response = Response::new(Reply::message(framed(&answer)?));
-        response.headers_mut().insert(CONTENT_TYPE, GRPC);
-        Some(response)
+        let asked = (&question.request(), question.request_id);
+        Some(match self.0.authorize_plain(connection, headers, asked) {
+            Ok(answer) => {
+                let mut response = Response::new(Reply::Message(framed(&answer)?));
+                response.headers_mut().insert(CONTENT_TYPE, GRPC);
+                response
+            }
+            Err(refusal) => Status::from(refusal).into_http::<Body>().map(Reply::Routed),
+        })
     }
 }
 

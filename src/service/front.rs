@@ -122,7 +122,7 @@ impl Answer {
                 }
                 Inner::Gathering(gather, fast, routes) => match ready!(gather.poll(fast, cx)) {
                     Gathered::Message(head, message, rest) => {
-                        if let Some(response) = fast.answer(&head.headers, &message) {
+                        if let Some(response) = fast.answer(&self.connection, &head.headers, &message) {
                             return Poll::Ready(response);
                         }
                         route(routes, &self.connection, Request::from_parts(head, Replay::whole(message, rest)))

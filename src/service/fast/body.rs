@@ -108,13 +108,6 @@ pub(in crate::service) enum Reply {
     Routed(TonicBody),
 }
 
-impl Reply {
-    /// One message, then OK.
-    pub(super) fn message(message: Bytes) -> Self {
-        Self::Message(message)
-    }
-}
-
 impl Body for Reply {
     type Data = Bytes;
     type Error = Status;
