@@ -77,3 +77,69 @@ fn framed(message: &impl Message) -> Option<Bytes> {
     message.encode(&mut frame).ok()?;
     Some(frame.freeze())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http::{HeaderMap, Method, Request, Version};
+    use prost::Message;
+
+    use super::{FastPath, PATH};
+    use crate::{
+        observe::metrics::Metrics,
+        service::{Pdp, Registry, peer::Peer, proto::v1},
+        snapshot::Store,
+    };
+
+    fn head(change: impl FnOnce(&mut Request<()>)) -> Request<()> {
+        let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = format!("http://localhost{PATH}").parse().unwrap();
+        request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+        change(&mut request);
+        request
+    }
+
+    #[test]
+    fn takes_plain_calls_and_no_others() {
+        assert!(FastPath::takes(&head(|_| ())));
+        assert!(FastPath::takes(&head(|request| {
+            request.headers_mut().insert("grpc-encoding", "identity".parse().unwrap());
+        })));
+        let others: [fn(&mut Request<()>); 5] = [
+            |request| *request.method_mut() = Method::PUT,
+            |request| *request.version_mut() = Version::HTTP_11,
+            |request| *request.uri_mut() = "http://localhost/grpc.health.v1.Health/Check".parse().unwrap(),
+            |request| drop(request.headers_mut().insert("content-type", "application/grpc+json".parse().unwrap())),
+            |request| drop(request.headers_mut().insert("grpc-encoding", "gzip".parse().unwrap())),
+        ];
+        assert!(others.into_iter().all(|change| !FastPath::takes(&head(change))));
+    }
+
+    #[test]
+    fn answers_a_plain_message_and_leaves_the_rest() {
+        let metrics = Arc::new(Metrics::default());
+        let fast = FastPath::new(Arc::new(Pdp::new(Arc::new(Store::default()), Arc::clone(&metrics)).unwrap()));
+        let registered = Arc::new(Registry::new(1, metrics)).register(Peer::Unknown, "data").unwrap();
+        let plain = v1::AuthorizeRequest {
+            subject: Some(v1::Subject { r#type: "user".into(), id: "ana".into(), ..Default::default() }),
+            action: Some(v1::Action { name: "view".into(), ..Default::default() }),
+            resource: Some(v1::Resource { r#type: "bot".into(), id: "b".into(), ..Default::default() }),
+            ..Default::default()
+        };
+        let frame = super::framed(&plain).unwrap();
+        assert!(fast.is_message(&frame));
+        let answer = fast.answer(registered.connection(), &HeaderMap::new(), &frame).unwrap();
+        assert_eq!(answer.headers()["grpc-status"], "14", "no snapshot is loaded");
+        let requirement = Some(v1::consistency::Requirement::AtLeastSequence(1));
+        let other = v1::AuthorizeRequest { consistency: Some(v1::Consistency { requirement }), ..plain };
+        let frame = super::framed(&other).unwrap();
+        assert!(fast.is_message(&frame));
+        assert!(fast.answer(registered.connection(), &HeaderMap::new(), &frame).is_none());
+        for odd in [&frame[..frame.len() - 1], &[&frame[..], &[0]].concat(), &[1, 0, 0, 0, 0], &[0, 0, 0, 0], &[]] {
+            assert!(!fast.is_message(odd), "{odd:?}");
+        }
+    }
+}
