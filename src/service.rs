@@ -10,6 +10,7 @@ mod connection;
 mod consistency;
 mod convert;
 mod expensive;
+mod fast;
 mod flow;
 mod front;
 mod health;
@@ -36,6 +37,7 @@ pub use caller::{
 pub use clock::Clock;
 pub use connection::{Connected, HttpLimits};
 pub use expensive::Expensive;
+pub use fast::{FastPath, PlainQuestion};
 pub use front::Kind;
 pub use health::{Health, HealthService};
 pub use listener::{Accept, Listener, Stream, accept_loop, bind_tcp};

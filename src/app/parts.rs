@@ -19,9 +19,9 @@ use crate::{
     config::Config,
     observe::{decision_log::DecisionLog, metrics::Metrics},
     service::{
-        Authorization, Clock, Connected, DATA_SERVICES, Drain, Expensive, Gate, Health, HttpLimits, Kind, Listener,
-        Liveness, Pdp, Registry, Snapshots, Stale, Tls, Workers, admin_routes, bind_tcp, bind_unix, data_routes,
-        default_worker_count, ops_routes,
+        Authorization, Clock, Connected, DATA_SERVICES, Drain, Expensive, FastPath, Gate, Health, HttpLimits, Kind,
+        Listener, Liveness, Pdp, Registry, Snapshots, Stale, Tls, Workers, admin_routes, bind_tcp, bind_unix,
+        data_routes, default_worker_count, ops_routes,
     },
     snapshot::{Builder, Keeper, KeeperHandle, KeeperOptions, Outcome, Store},
 };
@@ -114,6 +114,7 @@ impl Parts {
         };
         let ops = Connected {
             routes: ops_routes(liveness, health.service(Arc::clone(&metrics))),
+            fast: None,
             kind: Kind::Any,
             limits: limits.clone(),
             tls: None,
@@ -122,7 +123,7 @@ impl Parts {
         let reloader = Arc::clone(&keeper);
         let snapshots = Snapshots::new(Arc::clone(&store), source, Arc::new(move || reloader.reload_and_tell()));
         let routes = admin_routes(snapshots, health.service(Arc::clone(&metrics)))?;
-        let admin = Connected { routes, kind: Kind::Grpc, limits, tls: None, drain: end };
+        let admin = Connected { routes, fast: None, kind: Kind::Grpc, limits, tls: None, drain: end };
         let registry = Arc::new(Registry::new(most_connections(config.connections), Arc::clone(&metrics)));
         let side = Arc::new(Registry::new(SIDE_CONNECTIONS, Arc::clone(&metrics)));
         let drain_time = config.drain;
@@ -226,9 +227,11 @@ fn spawn_workers(
     tls: Option<Arc<Tls>>,
 ) -> Result<Workers, AppError> {
     let expensive = Expensive::spawn(Arc::clone(metrics), guards.guard("thread for expensive calls"))?;
-    let authorization = Authorization::new(Arc::new(pdp), expensive, drain.clone());
+    let pdp = Arc::new(pdp);
+    let authorization = Authorization::new(Arc::clone(&pdp), expensive, drain.clone());
     let connected = Connected {
         routes: data_routes(&authorization, health.service(Arc::clone(metrics)))?,
+        fast: Some(FastPath::new(pdp)),
         kind: Kind::Grpc,
         limits: http_limits(config),
         tls,

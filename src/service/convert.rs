@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The most properties in one map: checking them for duplicates is quadratic.
-const MAX_PROPERTIES: usize = 256;
+pub(super) const MAX_PROPERTIES: usize = 256;
 
 /// The most items in one list.
 const MAX_LIST_ITEMS: usize = 1024;

@@ -9,7 +9,8 @@ use std::{
     time::Instant,
 };
 
-use tonic::{Code, Status, metadata::MetadataMap};
+use http::HeaderMap;
+use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::{
@@ -242,8 +243,8 @@ impl Pdp {
     }
 
     /// What the log will say of how a question came.
-    pub(super) fn origin(&self, door: Door, metadata: &MetadataMap) -> Origin {
-        let header = self.log.as_ref().and_then(|_| metadata.get("traceparent")?.to_str().ok());
+    pub(super) fn origin(&self, door: Door, headers: &HeaderMap) -> Origin {
+        let header = self.log.as_ref().and_then(|_| headers.get("traceparent")?.to_str().ok());
         Origin { door, trace: header.and_then(TraceContext::parse) }
     }
 
@@ -258,6 +259,24 @@ impl Pdp {
         let time = self.now();
         let verdict = self.verdict(snapshot, (request, &request.request_id), time, origin, caller)?;
         Ok(convert::response(snapshot, &verdict, time, &request.request_id, caller.reasons()))
+    }
+
+    /// Answers one question that was read in place, on whatever is live.
+    pub(super) fn authorize_plain(
+        &self,
+        connection: &Connection,
+        headers: &HeaderMap,
+        (request, request_id): (&Request<'_>, &str),
+    ) -> Result<v1::AuthorizeResponse, Refusal> {
+        let admission = self.admit(Some(connection), Asked::Check, 1)?;
+        let origin = self.origin(Door::Authorize, headers);
+        self.with_snapshot(None, |snapshot| {
+            let time = self.now();
+            let checked = convert::check_request_id(request_id).map_err(Refusal::from);
+            let verdict = checked.and_then(|()| self.decide(snapshot, (request, request_id), time, origin, &admission));
+            let verdict = self.count_malformed(verdict)?;
+            Ok(convert::response(snapshot, &verdict, time, request_id, admission.reasons()))
+        })
     }
 
     /// Decides the items of a batch at one moment, up to where its semantics stop. Between chunks it asks whether
@@ -363,15 +382,8 @@ impl Pdp {
         origin: Origin,
         caller: &Caller,
     ) -> Result<Verdict, Refusal> {
-        let begun = Instant::now();
         let verdict = Question::of(request).map_err(Refusal::from).and_then(|question| {
-            question.ask(|question| {
-                caller.may_ask(&snapshot.index, question, Place::Resource)?;
-                let verdict = decide::authorize(&snapshot.index, question, time)?;
-                self.metrics.decided(&verdict, begun.elapsed());
-                self.note(snapshot, (question, logged_as), verdict, time, origin);
-                Ok(verdict)
-            })
+            question.ask(|question| self.decide(snapshot, (question, logged_as), time, origin, caller))
         });
         self.count_malformed(verdict)
     }
@@ -383,6 +395,23 @@ impl Pdp {
                 self.metrics.malformed();
             }
         })
+    }
+
+    /// Decides, counts, logs: what every decision comes to, whichever way its question was read.
+    fn decide(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        (request, logged_as): (&Request<'_>, &str),
+        time: Timestamp,
+        origin: Origin,
+        caller: &Caller,
+    ) -> Result<Verdict, Refusal> {
+        let begun = Instant::now();
+        caller.may_ask(&snapshot.index, request, Place::Resource)?;
+        let verdict = decide::authorize(&snapshot.index, request, time)?;
+        self.metrics.decided(&verdict, begun.elapsed());
+        self.note(snapshot, (request, logged_as), verdict, time, origin);
+        Ok(verdict)
     }
 
     /// Has a decision logged, if there is a log and it wants this one.

@@ -12,6 +12,7 @@ mod configuration;
 mod decision_log;
 #[cfg(test)]
 mod garbage;
+mod hot_path;
 #[cfg(test)]
 mod observability;
 #[cfg(test)]

@@ -8,21 +8,21 @@ use std::{
 
 use http::HeaderMap;
 use hyper::body::{Frame, SizeHint};
-use tonic::{Status, body::Body};
+use tonic::Status;
 
-use super::Bugs;
+use super::{Bugs, Reply};
 use crate::observe::metrics::Call;
 
 /// A stream on its way.
 pub(super) struct Streamed {
-    body: Body,
+    body: Reply,
     call: Option<Call>,
     bugs: Bugs,
     ended: bool,
 }
 
 impl Streamed {
-    pub(super) fn new(body: Body, call: Call, bugs: Bugs) -> Self {
+    pub(super) fn new(body: Reply, call: Call, bugs: Bugs) -> Self {
         Self { body, call: Some(call), bugs, ended: false }
     }
 }
