@@ -164,16 +164,21 @@ impl Worker {
         mounts::warn_about(&self.source);
         let mut seen = self.look_and_reload(false, None);
         let mut read = Instant::now();
+        // What could not be tried for want of memory, or by a fault of the disk, may work without any change to see.
+        let mut pause = self.options.poll;
         loop {
+            let rest = if self.reloader.is_settled() { self.options.reread } else { pause };
             let (asked, tell) = match self.wait() {
                 Order::Stop => return,
                 Order::Look => (false, None),
                 Order::Reload(tell) => (true, tell),
             };
             // Only on demand are equal bytes built again.
-            if asked || read.elapsed() >= self.options.reread || self.fingerprint() != seen {
+            if asked || read.elapsed() >= rest || self.fingerprint() != seen {
                 seen = self.look_and_reload(asked, tell);
                 read = Instant::now();
+                let next = if self.reloader.is_settled() { self.options.poll } else { pause * 2 };
+                pause = next.min(self.options.reread);
             }
         }
     }

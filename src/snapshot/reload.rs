@@ -92,6 +92,11 @@ impl Reloader {
         !self.retired.is_empty()
     }
 
+    /// Whether the source's bytes were tried, whatever came of them; if not, the same bytes may fare better later.
+    pub(super) fn is_settled(&self) -> bool {
+        self.tried.is_some()
+    }
+
     /// Reads the source and applies it if it is new and right. `None` when the same bytes were tried before and
     /// nothing is to be said; `force` builds them again.
     pub(super) fn reload(&mut self, force: bool) -> Option<Outcome> {
