@@ -10,7 +10,7 @@ use super::{
     last_good::LastGood,
     load::{Builder, Failure, LoadError, Snapshot, build},
     memory::{ControlGroup, TooLittle},
-    read::read,
+    read::{ReadError, read},
     retire::Retired,
     store::Store,
 };
@@ -132,12 +132,12 @@ impl Reloader {
     }
 
     fn attempt(&mut self, force: bool) -> Result<Option<Outcome>, LoadError> {
-        let sources = match read(&self.source, self.max_bytes) {
+        let sources = match self.read() {
             Ok(sources) => sources,
             Err(error) => {
                 // What comes back afterwards is looked at anew, even if it is what was there before.
                 self.tried = None;
-                return Err(error.into());
+                return Err(error);
             }
         };
         let hash = hash_sources(&sources);
@@ -160,6 +160,17 @@ impl Reloader {
             .store
             .read(|live| live.is_some_and(|live| live.digest == snapshot.digest && live.sequence == snapshot.sequence));
         Ok(Some(if same { Outcome::Unchanged } else { Outcome::Applied(self.apply(snapshot)) }))
+    }
+
+    /// What does not fit into memory as it is is not read: that alone could end the process.
+    fn read(&self) -> Result<Vec<Source>, LoadError> {
+        let left = self.memory.left().unwrap_or(u64::MAX);
+        match read(&self.source, self.max_bytes.min(left)) {
+            Err(ReadError::TooLarge { bytes, .. }) if bytes <= self.max_bytes => {
+                Err(LoadError::NoMemory { needed: bytes, left })
+            }
+            read => Ok(read?),
+        }
     }
 
     /// A source that declares a sequence must raise it. One that declares none is not ordered.
@@ -302,9 +313,13 @@ mod tests {
         let Some(Outcome::Rejected(failure)) = bench.write("b") else { panic!("must be refused") };
         assert!(failure.summary.contains("20 bytes") && failure.summary.contains("leaves 10"), "{}", failure.summary);
         assert_eq!(bench.live(), (1, 0));
+        assert!(!bench.reloader.is_settled(), "to be tried again");
         assert!(bench.reloader.reload(false).is_none(), "said once");
+        let Some(Outcome::Rejected(failure)) = bench.write("b\n# and a long remark") else { panic!("must be refused") };
+        assert!(failure.summary.contains("may take 21 bytes"), "not even read: {}", failure.summary);
         fs::write(bench.directory.path().join("memory.max"), "max").unwrap();
         assert!(matches!(bench.reloader.reload(false), Some(Outcome::Applied(_))), "without a change of the source");
+        assert!(bench.reloader.is_settled());
     }
 
     #[test]
