@@ -2,6 +2,7 @@
 
 mod control;
 mod exit;
+mod orphans;
 mod parts;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     ExitReason,
     exit::Guard,
+    orphans,
     parts::{Bound, Parts},
 };
 use crate::service::{Connected, Drain, Health, Listener, Registry, accept_loop};
@@ -62,6 +63,9 @@ impl Parts {
         }
         let bridge = bridge(self.store.subscribe(), self.health.clone(), drain, self.guards.guard("health bridge"));
         tasks.spawn_on(bridge, runtime.handle());
+        if signals.is_some() {
+            tasks.spawn_on(orphans::bury(), runtime.handle());
+        }
         let addresses = &self.addresses;
         tracing::info!(
             data = addresses.data.map(display),
