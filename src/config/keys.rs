@@ -84,6 +84,8 @@ pub(super) const KEYS: &[Key] = keys! {
         |config| Slot::Count { value: &mut config.batch_items, least: 1, most: 1_000_000 };
     "limits.expensive_calls" "SIDEGATE_LIMITS_EXPENSIVE_CALLS" "Lists, explanations and large batches in flight"
         |config| Slot::Count { value: &mut config.expensive_calls, least: 1, most: 10_000 };
+    "limits.waiters" "SIDEGATE_LIMITS_WAITERS" "Calls that wait for a snapshot that they demand by `consistency`"
+        |config| Slot::Count { value: &mut config.waiters, least: 1, most: 1_000_000 };
     "limits.handshake" "SIDEGATE_LIMITS_HANDSHAKE" "How long a new client may stay silent"
         |config| Slot::Time { value: &mut config.handshake, zero: false };
     "limits.keepalive" "SIDEGATE_LIMITS_KEEPALIVE" "How often a client is asked whether it is there"
