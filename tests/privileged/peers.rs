@@ -11,6 +11,7 @@ use tonic::Code;
 
 use crate::launch::{Launch, NOBODY, public_directory, public_program};
 use crate::support::{Daemon, Ended, LIMIT, ana_may, good, question, refusal, until};
+use crate::tracer::Tracer;
 
 const STRANGER: u32 = 54_322;
 const OTHER: u32 = 54_323;
@@ -84,6 +85,23 @@ fn a_connection_that_is_open_is_judged_by_the_rules_of_now() {
     assert_eq!(served.ask(NOBODY), Some(0));
     served.allow(&[0, NOBODY]);
     until("it is answered again", || ask().is_ok());
+}
+
+/// A rule that is taken away must not stay for a fault of the disk that is over.
+#[test]
+fn rules_that_could_not_be_read_are_read_again() {
+    let served = Served::to(&[NOBODY]);
+    let file = served.configuration.path().join("sidegate.toml");
+    let rules = ["-P", file.to_str().unwrap(), "-e", "trace=openat", "-e", "inject=openat:error=EIO"];
+    let tracer = Tracer::attach(served.daemon.process.pid(), &rules);
+    served.allow(&[OTHER]);
+    let told = served.daemon.logged("the configuration was refused").to_string();
+    assert!(told.contains("Input/output error"), "{told}");
+    assert_eq!([NOBODY, OTHER].map(|user| served.ask(user)), [Some(0), Some(69)]);
+    tracer.detach();
+    until("the rules are in force", || served.ask(OTHER) == Some(0));
+    assert_eq!(served.ask(NOBODY), Some(69));
+    assert_eq!(served.daemon.log("the configuration was refused").len(), 1, "said once");
 }
 
 /// Asks as another user, with a group of its own.
