@@ -51,6 +51,11 @@ impl ControlGroup {
         kernel(self.path.join(if self.is_v1 { old } else { new }).to_str().unwrap())
     }
 
+    /// What stands for no limit.
+    pub(crate) fn no_limit(&self) -> &'static str {
+        if self.is_v1 { "-1" } else { "max" }
+    }
+
     /// The number behind a name in such a file.
     pub(crate) fn number(&self, files: (&str, &str), name: &str) -> u64 {
         let text = self.get(files);

@@ -50,7 +50,7 @@ fn a_source_of_twice_the_size_is_refused_until_there_is_room() {
     let twice = policy(40_000).replace("user/ana: {}", "user/ana: {disabled: true}");
     daemon.write(&twice);
     assert_refused_and_alive(&group, &daemon);
-    group.set(LIMIT, "-1");
+    group.set(LIMIT, group.no_limit());
     let client = daemon.client();
     until("it is served as soon as there is room", || !ana_may(&client));
     assert_eq!(group.number(KILLS, "oom_kill "), 0);
