@@ -3,6 +3,7 @@
 mod control;
 mod exit;
 mod news;
+mod orphans;
 mod parts;
 mod reconfigure;
 mod renewal;

@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     Addresses, ExitReason,
     exit::Guard,
+    orphans,
     parts::{Bound, Parts},
     renewal,
 };
@@ -76,6 +77,9 @@ impl Parts {
             age(Arc::clone(&self.store), self.clock, self.guards.guard("watch on the age")),
             runtime.handle(),
         );
+        if signals.is_some() {
+            tasks.spawn_on(orphans::bury(), runtime.handle());
+        }
         let names = warn_of_names(
             Arc::clone(&self.store),
             Arc::clone(&self.gate),

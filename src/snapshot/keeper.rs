@@ -171,10 +171,13 @@ impl Worker {
         mounts::warn_about(&self.source);
         let mut seen = self.look_and_reload(false, None);
         let mut read = Instant::now();
+        // What could not be tried for want of memory, or by a fault of the disk, may work without any change to see.
+        let mut pause = self.options.poll;
         loop {
+            let rest = if self.reloader.is_settled() { self.options.reread } else { pause };
             let order = match self.wait() {
                 Order::Look if self.fingerprint() != seen => self.stagger(),
-                Order::Look if read.elapsed() < self.options.reread => {
+                Order::Look if read.elapsed() < rest => {
                     self.reloader.looked();
                     continue;
                 }
@@ -188,6 +191,8 @@ impl Worker {
             };
             seen = self.look_and_reload(asked, tell);
             read = Instant::now();
+            let next = if self.reloader.is_settled() { self.options.poll } else { pause * 2 };
+            pause = next.min(self.options.reread);
         }
     }
 

@@ -11,7 +11,7 @@ use super::{
     last_good::LastGood,
     load::{Builder, Failure, LoadError, Snapshot, build},
     memory::{ControlGroup, TooLittle},
-    read::read,
+    read::{ReadError, read},
     retire::Retired,
     store::Store,
 };
@@ -132,6 +132,11 @@ impl Reloader {
         !self.retired.is_empty()
     }
 
+    /// Whether the source's bytes were tried, whatever came of them; if not, the same bytes may fare better later.
+    pub(super) fn is_settled(&self) -> bool {
+        self.tried.is_some()
+    }
+
     /// Reads the source and applies it if it is new and right. `None` when the same bytes were tried before and
     /// nothing is to be said; `force` builds them again.
     pub(super) fn reload(&mut self, force: bool) -> Option<Outcome> {
@@ -172,12 +177,12 @@ impl Reloader {
     }
 
     fn attempt(&mut self, force: bool) -> Result<Option<Outcome>, LoadError> {
-        let sources = match read(&self.source, self.max_bytes) {
+        let sources = match self.read() {
             Ok(sources) => sources,
             Err(error) => {
                 // What comes back afterwards is looked at anew, even if it is what was there before.
                 self.tried = None;
-                return Err(error.into());
+                return Err(error);
             }
         };
         let hash = hash_sources(&sources);
@@ -200,6 +205,17 @@ impl Reloader {
             .store
             .read(|live| live.is_some_and(|live| live.digest == snapshot.digest && live.sequence == snapshot.sequence));
         Ok(Some(if same { Outcome::Unchanged } else { Outcome::Applied(self.apply(snapshot)) }))
+    }
+
+    /// What does not fit into memory as it is is not read: that alone could end the process.
+    fn read(&self) -> Result<Vec<Source>, LoadError> {
+        let left = self.memory.left().unwrap_or(u64::MAX);
+        match read(&self.source, self.max_bytes.min(left)) {
+            Err(ReadError::TooLarge { bytes, .. }) if bytes <= self.max_bytes => {
+                Err(LoadError::NoMemory { needed: bytes, left })
+            }
+            read => Ok(read?),
+        }
     }
 
     /// A source that declares a sequence must raise it. One that declares none is not ordered.

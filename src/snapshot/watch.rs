@@ -4,11 +4,13 @@ use std::{
     collections::BTreeMap,
     fs,
     os::unix::fs::MetadataExt,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
 };
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::ModifyKind};
@@ -51,7 +53,7 @@ struct Shared {
 pub(super) struct Watcher {
     alarm: Alarm,
     shared: Arc<Shared>,
-    inner: Option<RecommendedWatcher>,
+    inner: Option<Guarded>,
     /// What is watched, with the device and inode it had: a directory that was made anew needs a new watch.
     armed: BTreeMap<PathBuf, (u64, u64)>,
     enabled: bool,
@@ -109,14 +111,14 @@ impl Watcher {
             none => none.insert(new_watcher(self.alarm.clone(), Arc::clone(&self.shared))?),
         };
         for (directory, identity) in &self.armed {
-            if wanted.get(directory) != Some(identity) && watcher.unwatch(directory).is_err() {
+            if wanted.get(directory) != Some(identity) && watcher.call(|inner| inner.unwatch(directory)).is_err() {
                 // The kernel has dropped it already, together with the directory.
                 tracing::trace!(directory = %directory.display(), "was not watched any more");
             }
         }
         for (directory, identity) in &wanted {
             if self.armed.get(directory) != Some(identity) {
-                match watcher.watch(directory, RecursiveMode::NonRecursive) {
+                match watcher.call(|inner| inner.watch(directory, RecursiveMode::NonRecursive)) {
                     Ok(()) => {}
                     // Gone between the look and the watch: the poll finds it.
                     Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => {}
@@ -129,12 +131,35 @@ impl Watcher {
     }
 }
 
-fn new_watcher(alarm: Alarm, shared: Arc<Shared>) -> notify::Result<RecommendedWatcher> {
-    notify::recommended_watcher(move |event: notify::Result<Event>| {
+/// A watcher of notify, which takes for granted that its own thread runs: where none could start, or it has ended,
+/// each call panics, and so does the end of it.
+struct Guarded(Option<RecommendedWatcher>);
+
+impl Guarded {
+    fn call(&mut self, call: impl FnOnce(&mut RecommendedWatcher) -> notify::Result<()>) -> notify::Result<()> {
+        let called = self.0.as_mut().and_then(|inner| catch_unwind(AssertUnwindSafe(|| call(inner))).ok());
+        called.unwrap_or_else(|| Err(notify::Error::generic("the watcher's thread has ended")))
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let inner = self.0.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(inner))).is_err() {
+            tracing::debug!("the watcher's thread had ended before it");
+        }
+    }
+}
+
+fn new_watcher(alarm: Alarm, shared: Arc<Shared>) -> notify::Result<Guarded> {
+    // Not told when its thread cannot start, we try one first.
+    drop(thread::Builder::new().spawn(|| {}).map_err(notify::Error::io)?.join());
+    let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         if event.map_or(true, |event| matters(&event, &shared)) {
             alarm.raise();
         }
-    })
+    });
+    watcher.map(|inner| Guarded(Some(inner)))
 }
 
 /// Reading the source makes access events: heeding them would reload for ever. An event without a path, a rescan and

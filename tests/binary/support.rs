@@ -100,8 +100,16 @@ impl Process {
         self.err.0.lock().unwrap().clone()
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.status().is_some()
     }
 
     fn status(&mut self) -> Option<ExitStatus> {
@@ -110,11 +118,8 @@ impl Process {
 
     /// Waits for the end, by itself.
     pub(crate) fn end(mut self) -> Ended {
-        let mut status = None;
-        until("the program ends", || {
-            status = self.status();
-            status.is_some()
-        });
+        until("the program ends", || self.has_ended());
+        let status = self.status();
         for reader in [&mut self.out, &mut self.err] {
             reader.1.take().unwrap().join().unwrap();
         }

@@ -88,9 +88,13 @@ fn a_build_that_may_not_fit_is_refused_until_it_may() {
     let Some(Outcome::Rejected(failure)) = bench.write("b") else { panic!("must be refused") };
     assert!(failure.summary.contains("20 bytes") && failure.summary.contains("leaves 10"), "{}", failure.summary);
     assert_eq!(bench.live(), (1, 0));
+    assert!(!bench.reloader.is_settled(), "to be tried again");
     assert!(bench.reloader.reload(false).is_none(), "said once");
+    let Some(Outcome::Rejected(failure)) = bench.write("b\n# and a long remark") else { panic!("must be refused") };
+    assert!(failure.summary.contains("may take 21 bytes"), "not even read: {}", failure.summary);
     fs::write(bench.directory.path().join("memory.max"), "max").unwrap();
     assert!(matches!(bench.reloader.reload(false), Some(Outcome::Applied(_))), "without a change of the source");
+    assert!(bench.reloader.is_settled());
 }
 
 #[test]
