@@ -16,6 +16,9 @@ use sidegate::service::proto::v1;
 use tempfile::TempDir;
 use tonic::Code;
 
+/// Where the files of `tests/it` look for them.
+pub(crate) use crate::shared::support::{question, wire};
+
 /// Longer than any honest wait on a machine with much else to do; the usual one is a few milliseconds.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
