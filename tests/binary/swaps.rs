@@ -23,11 +23,14 @@ impl Script {
     pub(crate) fn draw(versions: usize) -> Self {
         println!("seed {}", seed());
         let (mut dice, now) = (Dice::new(seed()), now());
-        let (mut to_come, mut questions) = (Vec::new(), Vec::new());
+        let (mut to_come, mut questions) = (Vec::<Version>::new(), Vec::new());
         while to_come.len() < versions {
             let world = Version::draw(&mut dice, now);
             questions.extend(world.questions(&mut dice, 40, now));
-            to_come.extend((0..5).map(|_| world.varied(&mut dice)));
+            for _ in 0..5 {
+                let varied = world.varied(&mut dice);
+                to_come.extend(Some(varied).filter(|own| to_come.iter().all(|other| other.digest != own.digest)));
+            }
             to_come.push(world);
         }
         to_come.truncate(versions);

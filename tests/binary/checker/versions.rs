@@ -29,11 +29,16 @@ pub(crate) struct Version {
 }
 
 impl Version {
-    /// Draws a world. Its lifetimes begin and end around `now`, so that some do while it is asked.
+    /// Draws a world in which there is something to take away. Its lifetimes begin and end around `now`, so that some do
+    /// while it is asked.
     pub(crate) fn draw(dice: &mut Dice, now: Timestamp) -> Self {
-        let mut universe = Universe::draw(&mut Draw::new(&dice.choices(CHOICES)));
-        move_lifetimes(&mut universe, now);
-        Self::of(universe, 0)
+        loop {
+            let mut universe = Universe::draw(&mut Draw::new(&dice.choices(CHOICES)));
+            move_lifetimes(&mut universe, now);
+            if universe.facts.bindings.len() >= 4 {
+                return Self::of(universe, 0);
+            }
+        }
     }
 
     /// A version of this model.
@@ -75,13 +80,18 @@ impl Version {
 
     /// Questions about it: half of them are allowed at `now`, where so many are found.
     pub(crate) fn questions(&self, dice: &mut Dice, count: usize, now: Timestamp) -> Vec<Question> {
-        let drawn = 24 * count;
-        let choices = dice.choices(60 * drawn);
-        let mut draw = Draw::new(&choices);
-        let mut some: Vec<_> = (0..drawn).map(|_| question(&mut draw, &self.universe).0).collect();
-        some.sort_by_cached_key(|question| !matches!(self.verdict(question, now), Answer::Verdict { allow: true, .. }));
-        some.drain(count / 2..drawn - (count - count / 2));
-        some
+        let (mut allowed, mut others) = (Vec::new(), Vec::new());
+        for _ in 0..10 * count {
+            let question = question(&mut Draw::new(&dice.choices(200)), &self.universe).0;
+            let allows = matches!(self.verdict(&question, now), Answer::Verdict { allow: true, .. });
+            (if allows { &mut allowed } else { &mut others }).push(question);
+            if allowed.len() >= count / 2 {
+                break;
+            }
+        }
+        others.truncate(count.saturating_sub(allowed.len()));
+        allowed.extend(others);
+        allowed
     }
 }
 
