@@ -15,6 +15,7 @@ mod retire;
 mod store;
 mod watch;
 mod write;
+mod writing;
 
 #[cfg(test)]
 pub(crate) mod testing;

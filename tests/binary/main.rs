@@ -52,4 +52,6 @@ mod tenants;
 #[cfg(test)]
 mod test_verb;
 #[cfg(test)]
+mod torn;
+#[cfg(test)]
 mod writers;

@@ -107,6 +107,11 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// What the kernel calls it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
