@@ -12,7 +12,7 @@ mod judge;
 mod tests;
 mod versions;
 
-pub(crate) use clients::{Answer, Asked, Exchange, Failed, Load, Named, Reply, now};
+pub(crate) use clients::{Answer, Asked, Exchange, Failed, Load, Named, Pace, Reply, now};
 pub(crate) use dice::{Dice, seed};
 pub(crate) use judge::{Findings, check};
 pub(crate) use versions::{Version, Versions};

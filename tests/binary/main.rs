@@ -30,7 +30,11 @@ mod configuration;
 #[cfg(test)]
 mod decision_log;
 #[cfg(test)]
+mod flips;
+#[cfg(test)]
 mod garbage;
+#[cfg(test)]
+mod odd_sources;
 #[cfg(test)]
 mod probes;
 #[cfg(test)]
@@ -42,7 +46,11 @@ mod requests;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]
+mod stage;
+#[cfg(test)]
 mod start;
+#[cfg(test)]
+mod storms;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// The one file of a source, where a test needs no more.
 pub(crate) const FILE: &str = "policy.yaml";
@@ -20,8 +21,8 @@ impl Volume {
         Self { root: root.to_owned(), swaps: 0 }
     }
 
-    /// The steps of the kubelet's `AtomicWriter`, in their order.
-    pub(crate) fn swap(&mut self, text: &str) {
+    /// The steps of the kubelet's `AtomicWriter`, in their order; when the new text was in place.
+    pub(crate) fn swap(&mut self, text: &str) -> Instant {
         let Self { root, swaps } = self;
         *swaps += 1;
         let old = fs::read_link(root.join("..data")).ok();
@@ -32,12 +33,14 @@ impl Volume {
         fs::set_permissions(root.join(&fresh).join(FILE), Permissions::from_mode(0o644)).unwrap();
         symlink(&fresh, root.join("..data_tmp")).unwrap();
         fs::rename(root.join("..data_tmp"), root.join("..data")).unwrap();
+        let swapped = Instant::now();
         if fs::symlink_metadata(root.join(FILE)).is_err() {
             symlink(Path::new("..data").join(FILE), root.join(FILE)).unwrap();
         }
         if let Some(old) = old {
             fs::remove_dir_all(root.join(old)).unwrap();
         }
+        swapped
     }
 }
 

@@ -12,13 +12,10 @@ use sidegate::service::proto::v1::{
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
-use super::Dice;
+use super::{Dice, seed};
 use crate::support::LIMIT;
 use crate::support::question::Question;
 use crate::support::wire;
-
-/// The pause between two calls of one client: all of this runs beside other tests.
-const PAUSE: Duration = Duration::from_millis(2);
 
 /// How many questions a batch or a stream holds.
 const MANY: usize = 12;
@@ -83,6 +80,23 @@ pub(crate) struct Exchange {
     pub(crate) outcome: Result<Vec<Reply>, Failed>,
 }
 
+/// How much is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) clients: u64,
+    /// Between two calls of one client.
+    pub(crate) pause: Duration,
+    /// Whether lists are asked for: the reference makes of one a question for each subject or resource there is.
+    pub(crate) lists: bool,
+}
+
+impl Pace {
+    /// What a test can afford beside others.
+    pub(crate) fn of(clients: u64) -> Self {
+        Self { clients, pause: Duration::from_millis(2), lists: true }
+    }
+}
+
 /// Clients at work.
 #[derive(Debug)]
 pub(crate) struct Load {
@@ -94,16 +108,16 @@ pub(crate) struct Load {
 impl Load {
     /// Starts clients of `HOST:PORT` or `unix:PATH`; each asks whatever it likes of these questions, one call after the
     /// other, and connects again when its connection breaks.
-    pub(crate) fn start(address: &str, questions: &Arc<Vec<Question>>, clients: usize, seed: u64) -> Self {
+    pub(crate) fn start(address: &str, questions: &Arc<Vec<Question>>, pace: Pace) -> Self {
         let (stop, answered) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let client = |number: u64| {
             let uri = if address.starts_with("unix:") { address.to_owned() } else { format!("http://{address}") };
-            let dice = Dice::new(seed.wrapping_mul(1_000).wrapping_add(number));
+            let dice = Dice::new(seed().wrapping_mul(1_000).wrapping_add(number));
             let (questions, stop, answered) = (Arc::clone(questions), Arc::clone(&stop), Arc::clone(&answered));
-            let worker = Worker { uri, dice, questions, stop, answered };
+            let worker = Worker { uri, dice, questions, stop, answered, pace };
             thread::spawn(move || worker.run())
         };
-        let clients = (0..u64::try_from(clients).unwrap()).map(client).collect();
+        let clients = (0..pace.clients).map(client).collect();
         Self { stop, answered, clients }
     }
 
@@ -125,6 +139,7 @@ struct Worker {
     questions: Arc<Vec<Question>>,
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicU64>,
+    pace: Pace,
 }
 
 type Stub = AuthorizationServiceClient<Channel>;
@@ -136,7 +151,7 @@ impl Worker {
         while !self.stop.load(Ordering::Relaxed) {
             let connection = runtime.block_on(self.connection());
             connections.extend((!connection.is_empty()).then_some(connection));
-            thread::sleep(PAUSE);
+            thread::sleep(self.pace.pause);
         }
         connections
     }
@@ -149,8 +164,8 @@ impl Worker {
         let mut stub = Stub::new(channel).max_decoding_message_size(64 << 20);
         while !self.stop.load(Ordering::Relaxed) {
             let asked = match self.dice.below(20) {
-                0 => Asked::Resources,
-                1 => Asked::Subjects,
+                0 if self.pace.lists => Asked::Resources,
+                1 if self.pace.lists => Asked::Subjects,
                 2 | 3 => Asked::Stream,
                 4..=6 => Asked::Batch,
                 _ => Asked::One,
@@ -162,7 +177,7 @@ impl Worker {
             if is_over {
                 break;
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(self.pace.pause).await;
         }
         exchanges
     }

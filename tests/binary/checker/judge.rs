@@ -155,14 +155,13 @@ impl Judge<'_> {
             self.note(any, false, || format!("{asked:?} was refused as malformed, and is not: {reply:?}"));
             return;
         }
-        let Some((number, version)) = self.versions.find(&reply.from.digest) else {
+        let Some((number, _)) = self.versions.find(&reply.from) else {
             self.note(false, allows, || format!("{asked:?} was answered from a snapshot that nobody wrote: {reply:?}"));
             return;
         };
         if !self.seen.contains(&number) {
             self.seen.push(number);
         }
-        let is_named = reply.from.sequence == version.sequence && reply.from.at.is_some();
         let wanted = self.wanted(asked, reply, number);
         let open = match (&reply.answer, &wanted) {
             (Answer::List(listed), Answer::List(allowed)) => listed.iter().any(|own| !allowed.contains(own)),
@@ -170,7 +169,7 @@ impl Judge<'_> {
             _ => allows,
         };
         let question = &self.questions[reply.question];
-        let right = is_named && same(&reply.answer, &wanted);
+        let right = reply.from.at.is_some() && same(&reply.answer, &wanted);
         self.note(right, open, || format!("{asked:?} {question:?}\n  said   {reply:?}\n  wanted {wanted:?}"));
     }
 
@@ -204,7 +203,7 @@ impl Judge<'_> {
         if from.digest.is_empty() {
             return;
         }
-        let later = self.versions.find(&from.digest).and_then(|(number, _)| self.versions.place(number, *place));
+        let later = self.versions.find(from).and_then(|(number, _)| self.versions.place(number, *place));
         let falls = from.at < *moment;
         if later.is_none() || falls {
             self.findings.backwards += 1;

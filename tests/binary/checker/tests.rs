@@ -153,7 +153,7 @@ fn what_is_lost_mixed_or_broken_is_counted() {
 fn a_list_with_one_too_many_is_open() {
     let mut run = Run::honest();
     let (from, question) = (first(&mut run.exchanges[0]).from.clone(), 0);
-    let wanted = run.versions.find(&from.digest).unwrap().1.subjects(&run.questions[0], from.at.unwrap());
+    let wanted = run.versions.find(&from).unwrap().1.subjects(&run.questions[0], from.at.unwrap());
     let Answer::List(wanted) = wanted else { panic!("no verdict") };
     let list = |names| vec![Reply { question, answer: Answer::List(names), from: from.clone() }];
     run.exchanges = vec![exchange(Asked::Subjects, list(wanted.clone()))];
@@ -170,5 +170,6 @@ fn a_version_written_by_hand_is_known_by_its_own_text() {
     assert!(version.text.ends_with("# a remark\nsequence: 7\n") && version.sequence == 7);
     let mut versions = Versions::default();
     versions.note(&version);
-    assert!(versions.find(&version.digest).is_some() && versions.find("").is_none());
+    let named = Named { digest: version.digest.clone(), sequence: 7, at: None };
+    assert!(versions.find(&named).is_some() && versions.find(&Named::default()).is_none());
 }

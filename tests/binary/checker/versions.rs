@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sidegate::document::{self, Source};
 use sidegate::model::{Lifetime, Timestamp};
 
-use super::{Answer, Dice};
+use super::{Answer, Dice, Named};
 use crate::print::print;
 use crate::reference;
 use crate::support::question::Question;
@@ -126,7 +126,7 @@ fn move_lifetimes(universe: &mut Universe, now: Timestamp) {
 #[derive(Debug, Default)]
 pub(crate) struct Versions {
     known: Vec<Version>,
-    by_digest: HashMap<String, usize>,
+    by_name: HashMap<(String, u64), usize>,
     /// Which were written, one after the other.
     written: Vec<usize>,
 }
@@ -134,8 +134,8 @@ pub(crate) struct Versions {
 impl Versions {
     /// To be called before a version is written where the daemon may read it.
     pub(crate) fn note(&mut self, version: &Version) {
-        let Self { known, by_digest, written } = self;
-        let number = *by_digest.entry(version.digest.clone()).or_insert_with(|| {
+        let Self { known, by_name, written } = self;
+        let number = *by_name.entry((version.digest.clone(), version.sequence)).or_insert_with(|| {
             known.push(version.clone());
             known.len() - 1
         });
@@ -143,8 +143,8 @@ impl Versions {
     }
 
     /// The version that a reply names.
-    pub(super) fn find(&self, digest: &str) -> Option<(usize, &Version)> {
-        let number = *self.by_digest.get(digest)?;
+    pub(super) fn find(&self, from: &Named) -> Option<(usize, &Version)> {
+        let number = *self.by_name.get(&(from.digest.clone(), from.sequence))?;
         Some((number, &self.known[number]))
     }
 
