@@ -16,6 +16,7 @@ mod retire;
 mod store;
 mod watch;
 mod write;
+mod writing;
 
 #[cfg(test)]
 pub(crate) mod testing;

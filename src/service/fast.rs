@@ -83,7 +83,6 @@ mod tests {
     use std::sync::Arc;
 
     use http::{HeaderMap, Method, Request, Version};
-    use prost::Message;
 
     use super::{FastPath, PATH};
     use crate::{

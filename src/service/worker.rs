@@ -153,7 +153,8 @@ mod tests {
     async fn one_that_panics_tells_and_answers_no_more() {
         let (tell, told) = mpsc::channel();
         let (_drain, drain) = watch::channel(false);
-        let connected = Connected { routes: Routes::default(), kind: Kind::Grpc, limits: HttpLimits::default(), drain };
+        let (routes, limits) = (Routes::default(), HttpLimits::default());
+        let connected = Connected { routes, fast: None, kind: Kind::Grpc, limits, tls: None, drain };
         let workers = Workers::spawn(2, &connected, || Guard(tell.clone())).unwrap();
         assert!(workers.all_answer(Duration::from_secs(20)).await);
         workers.0[1].commands.send(Command::Panic).unwrap();

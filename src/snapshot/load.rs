@@ -70,6 +70,14 @@ pub struct Snapshot {
     pub warnings: Vec<String>,
 }
 
+/// Tests watch on which thread it is freed.
+#[cfg(test)]
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        super::testing::note_freed(&self.digest);
+    }
+}
+
 /// Why a source did not become the live snapshot.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {

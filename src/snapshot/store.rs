@@ -126,3 +126,60 @@ fn read_moment(slot: &AtomicU64) -> Option<SystemTime> {
     let nanoseconds = slot.load(Ordering::Relaxed);
     (nanoseconds > 0).then(|| UNIX_EPOCH + Duration::from_nanos(nanoseconds))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+        thread,
+    };
+
+    use super::{super::testing, Snapshot, Store};
+    use crate::index::Index;
+
+    /// A snapshot that says everywhere which one it is.
+    fn numbered(bytes: &[u8], number: u64) -> Arc<Snapshot> {
+        let mut snapshot = testing::snapshot_of(Index::open(bytes.to_vec()).unwrap(), &number.to_string());
+        (snapshot.generation, snapshot.sequence) = (number, number);
+        Arc::new(snapshot)
+    }
+
+    #[test]
+    fn readers_see_versions_rise_and_each_of_one_piece() {
+        const SWAPS: u64 = 3_000;
+        let (store, bytes, over) = (Store::default(), testing::index("a").bytes().to_vec(), AtomicBool::new(false));
+        store.publish(numbered(&bytes, 1));
+        thread::scope(|scope| {
+            let (store, over) = (&store, &over);
+            let reader = move |full: bool| {
+                let (mut last, mut reads) = (0, 0_u64);
+                while !over.load(Ordering::Relaxed) {
+                    let seen = if full {
+                        store.load_full().map(|live| (live.generation, live.sequence, live.digest.clone()))
+                    } else {
+                        store.read(|live| live.map(|live| (live.generation, live.sequence, live.digest.clone())))
+                    };
+                    let (generation, sequence, digest) = seen.unwrap();
+                    assert!(generation >= last, "{generation} after {last}");
+                    assert_eq!((sequence, digest), (generation, generation.to_string()));
+                    (last, reads) = (generation, reads + 1);
+                }
+                reads
+            };
+            let readers: Vec<_> = (0..8).map(|number| scope.spawn(move || reader(number % 2 == 0))).collect();
+            let mut kept = Vec::new();
+            for number in 2..=SWAPS {
+                kept.push(store.publish(numbered(&bytes, number)).unwrap());
+                // What was replaced is let go a while later, as retiring does.
+                kept.drain(..kept.len().saturating_sub(2));
+            }
+            over.store(true, Ordering::Relaxed);
+            let reads: Vec<u64> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
+            println!("{SWAPS} swaps, {reads:?} reads");
+        });
+        assert_eq!(store.status().generation, SWAPS);
+    }
+}

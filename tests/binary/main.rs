@@ -2,6 +2,25 @@
 //!
 //! Every wait has a deadline, and no child outlives its test.
 
+/// The reference engine and the drawn worlds of `tests/it`, which the checker recomputes answers with.
+#[cfg(test)]
+#[path = "../it"]
+#[expect(dead_code, unused_imports, reason = "the tests there use more of them than the checker does")]
+mod shared {
+    pub(crate) mod print;
+    pub(crate) mod reference;
+    pub(crate) mod support {
+        pub(crate) mod question;
+        pub(crate) mod wire;
+    }
+    pub(crate) mod universe;
+}
+
+#[cfg(test)]
+use shared::{print, reference, universe};
+
+#[cfg(test)]
+mod checker;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
@@ -11,10 +30,14 @@ mod configuration;
 #[cfg(test)]
 mod decision_log;
 #[cfg(test)]
+mod flips;
+#[cfg(test)]
 mod garbage;
 mod hot_path;
 #[cfg(test)]
 mod observability;
+#[cfg(test)]
+mod odd_sources;
 #[cfg(test)]
 mod probes;
 #[cfg(test)]
@@ -26,10 +49,20 @@ mod requests;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]
+mod stage;
+#[cfg(test)]
 mod start;
 #[cfg(test)]
+mod storms;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod swaps;
 #[cfg(test)]
 mod tenants;
 #[cfg(test)]
 mod test_verb;
+#[cfg(test)]
+mod torn;
+#[cfg(test)]
+mod writers;

@@ -16,6 +16,9 @@ use sidegate::service::proto::v1;
 use tempfile::TempDir;
 use tonic::Code;
 
+/// Where the files of `tests/it` look for them.
+pub(crate) use crate::shared::support::{question, wire};
+
 /// Longer than any honest wait on a machine with much else to do; the usual one is a few milliseconds.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
@@ -110,6 +113,11 @@ impl Process {
 
     pub(crate) fn has_ended(&mut self) -> bool {
         self.status().is_some()
+    }
+
+    /// What the kernel calls it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     fn status(&mut self) -> Option<ExitStatus> {

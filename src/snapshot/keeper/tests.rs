@@ -2,10 +2,12 @@
 
 use std::{
     fs,
+    io::Write,
     os::unix::fs::symlink,
     path::Path,
     sync::{
         Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver},
     },
     thread,
@@ -42,7 +44,7 @@ fn keep(options: KeeperOptions) -> Kept {
 
 impl Kept {
     fn wait_for(&self, marker: &str) {
-        let wanted = blake3::Hash::from_bytes(testing::index(marker).digest()).to_hex().to_string();
+        let wanted = digest(marker);
         let begun = Instant::now();
         while self.store.read(|live| live.is_none_or(|live| live.digest != wanted)) {
             assert!(begun.elapsed() < LIMIT, "`{marker}` never went live");
@@ -57,6 +59,10 @@ impl Kept {
     fn next_outcome(&self) -> Outcome {
         self.outcomes.lock().unwrap().recv_timeout(LIMIT).unwrap()
     }
+}
+
+fn digest(marker: &str) -> String {
+    blake3::Hash::from_bytes(testing::index(marker).digest()).to_hex().to_string()
 }
 
 /// What a kubelet does: a new directory, then one rename of the link to it.
@@ -143,6 +149,61 @@ fn finds_changes_by_polling_alone() {
     kept.wait_for("v1");
     fs::write(volume.path().join("..v1/policy.yaml"), "v2").unwrap();
     kept.wait_for("v2");
+}
+
+#[test]
+fn waits_for_a_slow_writer_also_without_events() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("policy.yaml");
+    fs::write(&path, "before").unwrap();
+    let poll = Duration::from_millis(20);
+    let kept = keep(KeeperOptions { events: false, poll, ..KeeperOptions::new(&path) });
+    kept.wait_for("before");
+    // Every prefix is a source by itself.
+    let mut file = fs::File::create(&path).unwrap();
+    for piece in ["w", "h", "o", "l", "e"] {
+        file.write_all(piece.as_bytes()).unwrap();
+        thread::sleep(Duration::from_millis(60));
+    }
+    kept.wait_for("whole");
+    assert_eq!(kept.generation(), 2, "no prefix ever was live");
+}
+
+#[test]
+fn what_is_replaced_is_freed_on_the_build_thread_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("policy.yaml");
+    fs::write(&path, "freed0").unwrap();
+    let kept = by_events(&path);
+    kept.wait_for("freed0");
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            // Readers that hold what they were lent, so that theirs is often the last reference but one.
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let held = kept.store.load_full().unwrap();
+                    thread::yield_now();
+                    assert!(!held.digest.is_empty());
+                }
+            });
+        }
+        for number in 1..=8 {
+            fs::write(directory.path().join("new"), format!("freed{number}")).unwrap();
+            fs::rename(directory.path().join("new"), &path).unwrap();
+            kept.wait_for(&format!("freed{number}"));
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    for number in 0..8 {
+        let digest = digest(&format!("freed{number}"));
+        let begun = Instant::now();
+        while testing::freed(&digest).is_empty() {
+            assert!(begun.elapsed() < LIMIT, "`freed{number}` is never freed");
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(testing::freed(&digest), ["sidegate-build"], "`freed{number}`");
+    }
 }
 
 #[test]

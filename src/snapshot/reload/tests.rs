@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc};
 
-use super::{super::testing, ControlGroup, Duration, LastGood, Outcome, Reloader, Snapshot, Store, SystemTime};
+use super::{super::testing, ControlGroup, Duration, LastGood, Outcome, Reloader, Store, SystemTime};
 use crate::model::Timestamp;
 
 struct Bench {
@@ -146,7 +146,8 @@ fn a_publishers_word_goes_before_the_configuration() {
     bench.reloader.max_age = Some(Duration::from_secs(60));
     let issued = Timestamp::NEW_YEAR_2026;
     let ends = |issued_at, max_age| {
-        let snapshot = Snapshot { issued_at, max_age, ..testing::snapshot("a") };
+        let mut snapshot = testing::snapshot("a");
+        (snapshot.issued_at, snapshot.max_age) = (issued_at, max_age);
         bench.reloader.extend(&snapshot, SystemTime::UNIX_EPOCH);
         snapshot.fresh.until().map(Timestamp::seconds)
     };
