@@ -11,7 +11,19 @@ mod configuration;
 #[cfg(test)]
 mod decision_log;
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
+mod flood;
+#[cfg(test)]
+mod frames;
+#[cfg(test)]
+mod freeze;
+#[cfg(test)]
 mod garbage;
+#[cfg(test)]
+mod messages;
+#[cfg(test)]
+mod overload;
 #[cfg(test)]
 mod probes;
 #[cfg(test)]
@@ -23,6 +35,8 @@ mod requests;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]
+mod slow;
+#[cfg(test)]
 mod start;
 #[cfg(test)]
 mod support;
@@ -30,3 +44,5 @@ mod support;
 mod tenants;
 #[cfg(test)]
 mod test_verb;
+#[cfg(test)]
+mod vitals;

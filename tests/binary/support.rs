@@ -104,6 +104,11 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// As the kernel knows it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
