@@ -170,8 +170,9 @@ impl Worker {
                 Order::Look => (false, None),
                 Order::Reload(tell) => (true, tell),
             };
+            let due = self.reloader.is_unsettled() || read.elapsed() >= self.options.reread;
             // Only on demand are equal bytes built again.
-            if asked || read.elapsed() >= self.options.reread || self.fingerprint() != seen {
+            if asked || due || self.fingerprint() != seen {
                 seen = self.look_and_reload(asked, tell);
                 read = Instant::now();
             }

@@ -63,6 +63,8 @@ pub(super) struct Reloader {
     tried: Option<blake3::Hash>,
     /// The highest sequence that was live, with its content.
     mark: Option<(u64, String)>,
+    /// The last attempt failed for something else than the bytes.
+    unsettled: bool,
 }
 
 impl Reloader {
@@ -83,7 +85,14 @@ impl Reloader {
             memory: ControlGroup::default(),
             tried: None,
             mark: None,
+            unsettled: false,
         }
+    }
+
+    /// Whether another attempt at the same source may end otherwise: descriptors or a disk that were missing come back
+    /// without a change that would show.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.unsettled
     }
 
     /// Frees what can be freed; whether anything still waits.
@@ -95,7 +104,9 @@ impl Reloader {
     /// Reads the source and applies it if it is new and right. `None` when the same bytes were tried before and
     /// nothing is to be said; `force` builds them again.
     pub(super) fn reload(&mut self, force: bool) -> Option<Outcome> {
-        match self.attempt(force) {
+        let attempt = self.attempt(force);
+        self.unsettled = matches!(attempt, Err(LoadError::Read(_) | LoadError::Crowded));
+        match attempt {
             Ok(outcome) => {
                 if matches!(outcome, Some(Outcome::Unchanged)) {
                     self.store.confirm();

@@ -13,6 +13,8 @@ mod decision_log;
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod exhaustion;
+#[cfg(test)]
 mod flood;
 #[cfg(test)]
 mod frames;
