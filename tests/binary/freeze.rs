@@ -11,9 +11,10 @@ use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::flood::AUTHORIZE;
+use crate::frames::{END_HEADERS, HEADERS, PREFACE, Wire, call, frame, settings};
 use crate::raw;
 use crate::support::{Daemon, LIMIT, POLICY, ana_may, block_on, good, question, until};
-use crate::vitals::{Baseline, state};
+use crate::vitals::{Baseline, Bystanders, connections, state};
 
 fn stop(daemon: &Daemon) {
     daemon.process.signal(Signal::STOP);
@@ -119,4 +120,28 @@ fn streams_that_fill_their_windows_meanwhile_are_answered() {
             stream.unwrap();
         }
     });
+}
+
+#[test]
+fn a_termination_among_those_who_do_not_come_to_the_point_is_in_time() {
+    let daemon = Daemon::start(&good()).ready();
+    let mut open = Vec::new();
+    for _ in 0..50 {
+        for bytes in [
+            [PREFACE, &settings(&[]), &frame(HEADERS, 0, 1, &call(AUTHORIZE))].concat(),
+            [PREFACE, &settings(&[]), &frame(HEADERS, END_HEADERS, 1, &call(AUTHORIZE))[..20]].concat(),
+            PREFACE.to_vec(),
+            Vec::new(),
+        ] {
+            let mut wire = Wire::open(&daemon.data);
+            assert!(wire.write(&bytes));
+            open.push(wire);
+        }
+    }
+    until("they are taken", || connections(&daemon) >= 200);
+    let others = Bystanders::ask(&daemon.data, false);
+    others.end();
+    let ended = daemon.terminate();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.err.contains("\"reason\":\"stopped\""), "none had to be cut: {}", ended.err);
 }

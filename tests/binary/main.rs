@@ -9,6 +9,8 @@ mod compiled;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
+mod deaf;
+#[cfg(test)]
 mod decision_log;
 #[cfg(test)]
 mod doors;
@@ -34,6 +36,8 @@ mod raw;
 mod reload;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]
