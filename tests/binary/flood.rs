@@ -85,7 +85,7 @@ fn headers_without_end_cost_the_connection() {
     let daemon = Daemon::start(&good()).ready();
     let block = field("x", &"x".repeat(4_000));
     for (what, continued) in [("continuations", block), ("empty continuations", Vec::new())] {
-        let ended = flood(&daemon, what, 50_000, |number| match number {
+        let ended = flood(&daemon, what, 20_000, |number| match number {
             0 => frame(HEADERS, 0, 1, &call(AUTHORIZE)),
             _ => frame(CONTINUATION, 0, 1, &continued),
         });
@@ -117,7 +117,7 @@ fn packed_headers_are_not_unpacked_beyond_the_limit() {
 #[test]
 fn frames_that_carry_nothing_are_borne_or_cost_the_connection() {
     let daemon = Daemon::start(&good()).ready();
-    flood(&daemon, "empty data", 100_000, |number| match number {
+    flood(&daemon, "empty data", 30_000, |number| match number {
         0 => frame(HEADERS, END_HEADERS, 1, &call(AUTHORIZE)),
         _ => frame(DATA, 0, 1, &[]),
     });
@@ -125,9 +125,9 @@ fn frames_that_carry_nothing_are_borne_or_cost_the_connection() {
         0 => frame(HEADERS, END_HEADERS, 1, &call(AUTHORIZE)),
         _ => frame(DATA, 8, 1, &[255; 256]),
     });
-    flood(&daemon, "frames of an unknown kind", 100_000, |_| frame(0xfa, 0, 0, &[]));
-    flood(&daemon, "priorities", 100_000, |number| frame(PRIORITY, 0, id(number), &[0, 0, 0, 0, 1]));
-    flood(&daemon, "windows", 100_000, |_| frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]));
+    flood(&daemon, "frames of an unknown kind", 30_000, |_| frame(0xfa, 0, 0, &[]));
+    flood(&daemon, "priorities", 30_000, |number| frame(PRIORITY, 0, id(number), &[0, 0, 0, 0, 1]));
+    flood(&daemon, "windows", 30_000, |_| frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]));
     let ended = flood(&daemon, "a window that overflows", 2, |_| frame(WINDOW_UPDATE, 0, 0, &[0x7f, 255, 255, 255]));
     assert!(ended.heard.goaway.is_some(), "{ended:?}");
     let ended = flood(&daemon, "resets of what never was", 2, |_| frame(RST_STREAM, 0, 7, &[0, 0, 0, 8]));
@@ -137,14 +137,14 @@ fn frames_that_carry_nothing_are_borne_or_cost_the_connection() {
 #[test]
 fn settings_and_pings_are_answered_one_by_one() {
     let daemon = Daemon::start(&good()).ready();
-    let ended = flood(&daemon, "pings", 50_000, |_| frame(PING, 0, 0, &[7; 8]));
-    assert!(ended.cut || ended.heard.frames[usize::from(PING)] == 50_000, "{ended:?}");
-    flood(&daemon, "settings", 50_000, |_| frame(SETTINGS, 0, 0, &[]));
-    flood(&daemon, "settings that say something", 50_000, |number| {
+    let ended = flood(&daemon, "pings", 20_000, |_| frame(PING, 0, 0, &[7; 8]));
+    assert!(ended.cut || ended.heard.frames[usize::from(PING)] == 20_000, "{ended:?}");
+    flood(&daemon, "settings", 20_000, |_| frame(SETTINGS, 0, 0, &[]));
+    flood(&daemon, "settings that say something", 20_000, |number| {
         frames::settings(&[(1, id(number) % 4096), (4, id(number)), (5, 16_384)])
     });
-    flood(&daemon, "acknowledgements of nothing", 50_000, |_| frame(SETTINGS, ACK, 0, &[]));
-    flood(&daemon, "farewells", 50_000, |_| frame(GOAWAY, 0, 0, &[0; 8]));
+    flood(&daemon, "acknowledgements of nothing", 20_000, |_| frame(SETTINGS, ACK, 0, &[]));
+    flood(&daemon, "farewells", 20_000, |_| frame(GOAWAY, 0, 0, &[0; 8]));
 }
 
 /// Who asks and does not listen to the answers fills its own pipe.
@@ -162,7 +162,7 @@ fn a_flood_without_a_listener_stops_itself() {
     }
     let sent = unharmed(&daemon, "calls", || {
         let mut wire = Wire::hello(&daemon.data, &[]);
-        wire.flood(100_000, |number| whole_call(id(number), AUTHORIZE, &body()))
+        wire.flood(20_000, |number| whole_call(id(number), AUTHORIZE, &body()))
     });
     println!("calls: stuck or cut after {sent}");
 }
@@ -170,7 +170,7 @@ fn a_flood_without_a_listener_stops_itself() {
 #[test]
 fn many_short_calls_on_one_connection_are_all_answered() {
     let daemon = Daemon::start(&good()).ready();
-    let (calls, at_once) = (20_000, 100);
+    let (calls, at_once) = (3_000, 100);
     let answered = unharmed(&daemon, "stream churn", || {
         block_on(async {
             let client = raw::connect(&daemon.data).await;

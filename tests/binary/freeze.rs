@@ -84,7 +84,7 @@ fn what_changed_while_it_was_stopped_is_served_when_it_goes_on() {
 #[test]
 fn streams_that_fill_their_windows_meanwhile_are_answered() {
     let daemon = Daemon::start(&good()).ready();
-    let each = 5_000;
+    let each = 2_000;
     block_on(async {
         let client = AuthorizationServiceClient::connect(format!("http://{}", daemon.data)).await.unwrap();
         let mut streams = JoinSet::new();

@@ -123,10 +123,10 @@ fn no_secret_is_told_anywhere() {
 }
 
 #[test]
-fn a_hundred_thousand_names_make_no_series() {
+fn thirty_thousand_names_make_no_series() {
     let daemon = Daemon::start(&good()).ready();
     let client = daemon.client();
-    for round in 0..100 {
+    for round in 0..30 {
         let requests = (0..1000).map(|number| {
             let mut asked = question(&format!("{CANARY}-{round}-{number}"), &format!("{CANARY}-{number}"));
             asked.resource.as_mut().unwrap().id = format!("{CANARY}-{round}-{number}");
