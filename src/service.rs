@@ -4,11 +4,13 @@
 //! a path.
 
 mod authorization;
+mod caller;
 mod clock;
 mod connection;
 mod consistency;
 mod convert;
 mod expensive;
+mod flow;
 mod front;
 mod health;
 mod listener;
@@ -19,22 +21,31 @@ mod peer;
 pub mod proto;
 mod registry;
 mod routes;
+mod settings;
 mod snapshot_service;
+mod socket;
 mod stream;
+mod tls;
 mod worker;
 
 pub use authorization::Authorization;
+pub use caller::{
+    Asserted, CallerRule, Gate, MOST_RULES, Rate, Reasons, SanPattern, Tenants, Ticks, Who, unknown_names,
+};
 pub use clock::Clock;
 pub use connection::{Connected, HttpLimits};
 pub use expensive::Expensive;
 pub use front::Kind;
 pub use health::{Health, HealthService};
-pub use listener::{Accept, Listener, SocketFile, Stream, accept_loop, bind_tcp, bind_unix};
+pub use listener::{Accept, Listener, Stream, accept_loop, bind_tcp};
 pub use ops::{Liveness, ops_routes};
 pub use pdp::{Pdp, Refusal};
 pub use peer::{Certificate, Peer};
 pub use registry::{Connection, Registered, Registry};
-pub use routes::{DATA_SERVICES, MessageLimits, admin_routes, data_routes};
+pub use routes::{DATA_SERVICES, admin_routes, data_routes};
+pub use settings::Settings;
 pub use snapshot_service::{Reload, Snapshots};
+pub use socket::{Access, SocketFile, bind_unix};
 pub use stream::Drain;
+pub use tls::{Renewal, Tls, TlsError, TlsFiles};
 pub use worker::{Workers, default_worker_count};

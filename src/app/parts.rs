@@ -13,7 +13,7 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use super::{Addresses, AppError, ExitReason, exit::Exits};
+use super::{Addresses, AppError, ExitReason, exit::Exits, reconfigure::Reconfigure};
 use crate::{
     config::Config,
     observe::{
@@ -21,9 +21,9 @@ use crate::{
         metrics::{LiveSnapshot, Metrics, ReloadResult},
     },
     service::{
-        Authorization, Connected, DATA_SERVICES, Drain, Expensive, Health, HttpLimits, Kind, Listener, Liveness,
-        MessageLimits, Pdp, Registry, Snapshots, Workers, admin_routes, bind_tcp, bind_unix, data_routes,
-        default_worker_count, ops_routes,
+        Authorization, Connected, DATA_SERVICES, Drain, Expensive, Gate, Health, HttpLimits, Kind, Listener, Liveness,
+        Pdp, Registry, Snapshots, Tls, Workers, admin_routes, bind_tcp, bind_unix, data_routes, default_worker_count,
+        ops_routes,
     },
     snapshot::{Applied, Builder, Failure, Keeper, KeeperHandle, KeeperOptions, Outcome, Store},
 };
@@ -51,12 +51,16 @@ pub(super) struct Parts {
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Health,
     pub(super) keeper: Arc<KeeperHandle>,
+    pub(super) gate: Arc<Gate>,
+    /// Reads the configuration again, where it has a file.
+    pub(super) reconfigure: Option<Reconfigure>,
     pub(super) workers: Arc<Workers>,
     pub(super) decision_log: Option<Arc<DecisionLog>>,
     /// The connections of the data listeners.
     pub(super) registry: Arc<Registry>,
     /// The connections of the others.
     pub(super) side: Arc<Registry>,
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) ops: Connected,
     pub(super) admin: Connected,
     /// Set when the drain of the data listeners begins.
@@ -76,8 +80,9 @@ impl Parts {
             let _within = runtime.enter();
             bind(config)?
         };
+        let tls = Tls::load(&config.tls)?.map(Arc::new);
         let metrics = Arc::new(Metrics::default());
-        if config.listen.is_some_and(|address| !address.ip().is_loopback()) {
+        if config.is_exposed() {
             tracing::warn!("the data listener can be reached from other machines, without TLS or authentication");
             metrics.insecure_listen();
         }
@@ -95,8 +100,10 @@ impl Parts {
         let on_exit = || guards.guard("decision log");
         let decision_log = DecisionLog::spawn(config.decision_log.clone(), metrics.decision_log(), on_exit)?;
         let decision_log = decision_log.map(Arc::new);
-        let pdp = Pdp::new(Arc::clone(&store), Arc::clone(&metrics))?.with_log(decision_log.clone());
-        let workers = Arc::new(spawn_workers(config, pdp, &metrics, &health, &guards, &drain)?);
+        let gate = Arc::new(Gate::new(config.settings(), Arc::clone(&metrics)));
+        let pdp = Pdp::new(Arc::clone(&store), Arc::clone(&metrics))?;
+        let pdp = pdp.with_log(decision_log.clone()).with_gate(Arc::clone(&gate));
+        let workers = Arc::new(spawn_workers(config, pdp, &metrics, &health, &guards, &drain, tls.clone())?);
         let keeper = Arc::new(spawn_keeper(config, source, &store, &metrics, builder, &guards)?);
         let limits = http_limits(config);
         let liveness =
@@ -105,12 +112,13 @@ impl Parts {
             routes: ops_routes(liveness, health.service(Arc::clone(&metrics))),
             kind: Kind::Any,
             limits: limits.clone(),
+            tls: None,
             drain: end.clone(),
         };
         let reloader = Arc::clone(&keeper);
         let snapshots = Snapshots::new(Arc::clone(&store), Arc::new(move || reloader.reload_and_tell()));
         let routes = admin_routes(snapshots, health.service(Arc::clone(&metrics)))?;
-        let admin = Connected { routes, kind: Kind::Grpc, limits, drain: end };
+        let admin = Connected { routes, kind: Kind::Grpc, limits, tls: None, drain: end };
         let registry = Arc::new(Registry::new(most_connections(config.connections), Arc::clone(&metrics)));
         let side = Arc::new(Registry::new(SIDE_CONNECTIONS, Arc::clone(&metrics)));
         let drain_time = config.drain;
@@ -122,10 +130,13 @@ impl Parts {
             metrics,
             health,
             keeper,
+            gate,
+            reconfigure: None,
             workers,
             decision_log,
             registry,
             side,
+            tls,
             ops,
             admin,
             draining,
@@ -146,7 +157,7 @@ fn bind(config: &Config) -> Result<(Bound, Addresses), AppError> {
         data.push((listener, "data"));
     }
     if let Some(path) = &config.uds {
-        data.push((bind_path("listen.uds", path)?, "uds"));
+        data.push((bind_path("listen.uds", path, config)?, "uds"));
         addresses.uds = Some(path.clone());
     }
     let mut ops = None;
@@ -157,7 +168,7 @@ fn bind(config: &Config) -> Result<(Bound, Addresses), AppError> {
     }
     let mut admin = None;
     if let Some(path) = &config.admin_uds {
-        admin = Some(bind_path("listen.admin_uds", path)?);
+        admin = Some(bind_path("listen.admin_uds", path, config)?);
         addresses.admin = Some(path.clone());
     }
     Ok((Bound { data, ops, admin }, addresses))
@@ -173,8 +184,12 @@ fn bind_address(
     Ok((listener, address))
 }
 
-fn bind_path(key: &'static str, path: &Path) -> Result<Listener, AppError> {
-    bind_unix(path).map_err(|error| AppError::Bind { key, address: path.display().to_string(), error })
+fn bind_path(key: &'static str, path: &Path, config: &Config) -> Result<Listener, AppError> {
+    bind_unix(path, &config.socket_access).map_err(|error| AppError::Bind {
+        key,
+        address: path.display().to_string(),
+        error,
+    })
 }
 
 fn spawn_workers(
@@ -184,14 +199,15 @@ fn spawn_workers(
     health: &Health,
     guards: &Exits,
     drain: &Drain,
+    tls: Option<Arc<Tls>>,
 ) -> Result<Workers, AppError> {
-    let expensive = Expensive::spawn(config.expensive_calls, guards.guard("thread for expensive calls"))?;
-    let authorization = Authorization::new(Arc::new(pdp), expensive, config.batch_items, drain.clone());
-    let sizes = MessageLimits { single: config.message_bytes, batch: config.batch_bytes };
+    let expensive = Expensive::spawn(guards.guard("thread for expensive calls"))?;
+    let authorization = Authorization::new(Arc::new(pdp), expensive, drain.clone());
     let connected = Connected {
-        routes: data_routes(&authorization, health.service(Arc::clone(metrics)), sizes)?,
+        routes: data_routes(&authorization, health.service(Arc::clone(metrics)))?,
         kind: Kind::Grpc,
         limits: http_limits(config),
+        tls,
         drain: drain.clone(),
     };
     let count = if config.workers == 0 { default_worker_count() } else { config.workers };
@@ -276,6 +292,8 @@ fn http_limits(config: &Config) -> HttpLimits {
         streams: u32::try_from(config.streams).unwrap_or(u32::MAX),
         header_list: u32::try_from(config.header_bytes).unwrap_or(u32::MAX),
         handshake: config.handshake,
+        idle: config.idle,
+        max_age: config.max_age,
         keepalive: config.keepalive,
         keepalive_timeout: config.keepalive_timeout,
     }

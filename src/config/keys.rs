@@ -27,6 +27,8 @@ pub(super) enum Slot<'a> {
     Flag(&'a mut bool),
     Count { value: &'a mut usize, least: usize, most: usize },
     Time { value: &'a mut Duration, zero: bool },
+    FileMode(&'a mut u32),
+    Name(&'a mut Option<String>),
     Text(&'a mut String),
     Format(&'a mut Format),
     Mode(&'a mut Mode),
@@ -60,16 +62,26 @@ pub(super) const KEYS: &[Key] = keys! {
         |config| Slot::Time { value: &mut config.reread, zero: false };
     "snapshot.state_directory" "SIDEGATE_STATE_DIRECTORY" "Keeps a copy of the newest good snapshot here, to start from when the source is bad"
         |config| Slot::Path(&mut config.state_directory);
-    "listen.data" "SIDEGATE_LISTEN" "Address of the data listener: loopback, unless `insecure`"
+    "listen.data" "SIDEGATE_LISTEN" "Address of the data listener: loopback, unless with `tls.client_ca` or `insecure`"
         |config| Slot::Address(&mut config.listen);
     "listen.uds" "SIDEGATE_UDS" "Unix socket of the data listener"
         |config| Slot::Path(&mut config.uds);
+    "listen.uds_mode" "SIDEGATE_UDS_MODE" "Mode of the Unix sockets, data and admin"
+        |config| Slot::FileMode(&mut config.socket_access.mode);
+    "listen.uds_group" "SIDEGATE_UDS_GROUP" "Group of the Unix sockets, by name or number; the daemon's own if empty"
+        |config| Slot::Name(&mut config.socket_access.group);
     "listen.ops" "SIDEGATE_OPS_LISTEN" "Address of the ops listener: health, /livez, /readyz, /metrics"
         |config| Slot::Address(&mut config.ops_listen);
     "listen.admin_uds" "SIDEGATE_ADMIN_UDS" "Unix socket of the admin listener: SnapshotService"
         |config| Slot::Path(&mut config.admin_uds);
     "listen.insecure" "SIDEGATE_INSECURE_LISTEN" "Let other machines reach the data listener, without TLS or authentication"
         |config| Slot::Flag(&mut config.insecure_listen);
+    "tls.certificate" "SIDEGATE_TLS_CERTIFICATE" "Certificate chain of `listen.data` (PEM); read again when it changes"
+        |config| Slot::Path(&mut config.tls.certificate);
+    "tls.key" "SIDEGATE_TLS_KEY" "Its key (PEM)"
+        |config| Slot::Path(&mut config.tls.key);
+    "tls.client_ca" "SIDEGATE_TLS_CLIENT_CA" "Demand a client certificate that one of these has signed (PEM)"
+        |config| Slot::Path(&mut config.tls.client_ca);
     "limits.connections" "SIDEGATE_LIMITS_CONNECTIONS" "Open data connections at once; fewer where descriptors are few"
         |config| Slot::Count { value: &mut config.connections, least: 1, most: 1_000_000 };
     "limits.streams" "SIDEGATE_LIMITS_STREAMS" "Calls in flight of one connection"
@@ -84,8 +96,14 @@ pub(super) const KEYS: &[Key] = keys! {
         |config| Slot::Count { value: &mut config.batch_items, least: 1, most: 1_000_000 };
     "limits.expensive_calls" "SIDEGATE_LIMITS_EXPENSIVE_CALLS" "Lists, explanations and large batches in flight"
         |config| Slot::Count { value: &mut config.expensive_calls, least: 1, most: 10_000 };
-    "limits.handshake" "SIDEGATE_LIMITS_HANDSHAKE" "How long a new client may stay silent"
+    "limits.waiters" "SIDEGATE_LIMITS_WAITERS" "Calls that wait for a snapshot that they demand by `consistency`"
+        |config| Slot::Count { value: &mut config.waiters, least: 1, most: 1_000_000 };
+    "limits.handshake" "SIDEGATE_LIMITS_HANDSHAKE" "Within what time a new client must have sent a complete request"
         |config| Slot::Time { value: &mut config.handshake, zero: false };
+    "limits.idle" "SIDEGATE_LIMITS_IDLE" "After how long without a call a client is told to go; `0s` for never"
+        |config| Slot::Time { value: &mut config.idle, zero: true };
+    "limits.max_age" "SIDEGATE_LIMITS_MAX_AGE" "After how long it is told to go in any case, a tenth more or less; `0s` for never"
+        |config| Slot::Time { value: &mut config.max_age, zero: true };
     "limits.keepalive" "SIDEGATE_LIMITS_KEEPALIVE" "How often a client is asked whether it is there"
         |config| Slot::Time { value: &mut config.keepalive, zero: false };
     "limits.keepalive_timeout" "SIDEGATE_LIMITS_KEEPALIVE_TIMEOUT" "How long it may take to answer that"
@@ -129,6 +147,11 @@ impl Slot<'_> {
                 let time = parse_time(text).filter(|time| zero || !time.is_zero());
                 *value = time.ok_or_else(|| "must be a time such as `30ms` or `25s`".to_owned())?;
             }
+            Self::FileMode(value) => {
+                let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+                *value = mode.ok_or_else(|| "must be a mode such as `0660`".to_owned())?;
+            }
+            Self::Name(value) => *value = (!text.is_empty()).then(|| text.to_owned()),
             Self::Text(value) => text.clone_into(value),
             Self::Format(value) => {
                 *value = match text {
@@ -167,6 +190,8 @@ impl Slot<'_> {
             Self::Count { value, .. } => value.to_string(),
             Self::Time { value, .. } if value.subsec_millis() == 0 => quoted(&format!("{}s", value.as_secs())),
             Self::Time { value, .. } => quoted(&format!("{}ms", value.as_millis())),
+            Self::FileMode(mode) => quoted(&format!("{mode:04o}")),
+            Self::Name(name) => quoted(name.as_deref().unwrap_or_default()),
             Self::Text(text) => quoted(text),
             Self::Format(Format::Text) => quoted("text"),
             Self::Format(Format::Json) => quoted("json"),
@@ -184,6 +209,8 @@ impl Slot<'_> {
             Self::Path(_)
             | Self::Address(_)
             | Self::Time { .. }
+            | Self::FileMode(_)
+            | Self::Name(_)
             | Self::Text(_)
             | Self::Format(_)
             | Self::Mode(_)

@@ -2,6 +2,7 @@
 //!
 //! Decisions are counted in [`Hot`], which costs a request a few uncontended additions; everything else is rare.
 
+mod closed;
 mod hot;
 
 use std::{
@@ -16,9 +17,11 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+pub use closed::Closed;
 pub use hot::Hot;
 
 use crate::model::Verdict;
+use closed::ClosedLabels;
 
 /// What became of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +43,12 @@ pub enum Shed {
     ExpensiveCall,
     /// A health or snapshot watcher over the cap.
     Watcher,
+    /// A call that would have waited for a snapshot, over the cap.
+    Waiter,
+    /// A call over its caller's rate.
+    CallerRate,
+    /// A call over its caller's calls in flight.
+    CallerInFlight,
 }
 
 impl ReloadResult {
@@ -58,12 +67,20 @@ impl Shed {
             Self::Connection => "connection",
             Self::ExpensiveCall => "expensive_call",
             Self::Watcher => "watcher",
+            Self::Waiter => "waiter",
+            Self::CallerRate => "caller_rate",
+            Self::CallerInFlight => "caller_in_flight",
         }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReloadLabels {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RenewalLabels {
     result: &'static str,
 }
 
@@ -77,6 +94,21 @@ struct ListenerLabels {
     listener: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallerLabels {
+    caller: String,
+    why: &'static str,
+}
+
+/// What is counted of one rule about callers; clones count together.
+#[derive(Debug, Clone)]
+pub struct CallerCounters {
+    /// What the rule does not let ask.
+    pub refused: Counter,
+    /// What was over its limits.
+    pub shed: Counter,
+}
+
 /// The counters of the decision log; clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct LogCounters {
@@ -88,6 +120,9 @@ pub struct LogCounters {
     pub errors: Counter,
 }
 
+const REFUSED: &str = "not_allowed";
+const SHED: &str = "limit";
+
 /// Every metric of the process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -96,10 +131,15 @@ pub struct Metrics {
     live: Arc<Live>,
     reloads: Family<ReloadLabels, Counter>,
     sheds: Family<ShedLabels, Counter>,
+    callers: Family<CallerLabels, Counter>,
+    config_reloads: Family<ReloadLabels, Counter>,
+    config_refused: Gauge<i64, AtomicI64>,
     connections: Family<ListenerLabels, Gauge<i64, AtomicI64>>,
     accepted: Family<ListenerLabels, Counter>,
+    closed: Family<ClosedLabels, Counter>,
     refused: Gauge<i64, AtomicI64>,
     accept_errors: Counter,
+    renewals: Family<RenewalLabels, Counter>,
     malformed: Counter,
     panics: Counter,
     decision_log: LogCounters,
@@ -118,10 +158,15 @@ impl Default for Metrics {
             live: Arc::default(),
             reloads: Family::default(),
             sheds: Family::default(),
+            callers: Family::default(),
+            config_reloads: Family::default(),
+            config_refused: Gauge::default(),
             connections: Family::default(),
             accepted: Family::default(),
+            closed: Family::default(),
             refused: Gauge::default(),
             accept_errors: Counter::default(),
+            renewals: Family::default(),
             malformed: Counter::default(),
             panics: Counter::default(),
             decision_log: LogCounters::default(),
@@ -145,9 +190,18 @@ impl Metrics {
             self.refused.clone(),
         );
         registry.register("shed", "What was turned away to stay alive", self.sheds.clone());
+        registry.register("caller_refusals", "Calls and items that a caller rule refused", self.callers.clone());
+        registry.register("config_reloads", "Readings of a changed configuration", self.config_reloads.clone());
+        registry.register(
+            "config_refused",
+            "1 while the newest content of the configuration file is not in force",
+            self.config_refused.clone(),
+        );
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register("connections_accepted", "Accepted connections", self.accepted.clone());
+        registry.register("connections_closed", "Connections that ended, by why", self.closed.clone());
         registry.register("accept_errors", "Failed accepts, each followed by a pause", self.accept_errors.clone());
+        registry.register("tls_renewals", "New certificate files by what became of them", self.renewals.clone());
         registry.register("malformed_requests", "Requests that could not be asked", self.malformed.clone());
         registry.register("handler_panics", "Calls that ended in INTERNAL for a bug", self.panics.clone());
         let LogCounters { written, dropped, errors } = &self.decision_log;
@@ -194,6 +248,25 @@ impl Metrics {
         self.sheds.get_or_create(&ShedLabels { what: what.name() }).inc();
     }
 
+    /// What is counted of a rule about callers, by its name; of no rule by an empty one.
+    pub fn caller(&self, name: &str) -> CallerCounters {
+        let of = |why| self.callers.get_or_create(&CallerLabels { caller: name.to_owned(), why }).clone();
+        CallerCounters { refused: of(REFUSED), shed: of(SHED) }
+    }
+
+    /// Counts no more of a rule that is gone: labels stay as few as rules.
+    pub fn forget_caller(&self, name: &str) {
+        for why in [REFUSED, SHED] {
+            self.callers.remove(&CallerLabels { caller: name.to_owned(), why });
+        }
+    }
+
+    /// Counts a reading of the configuration, and notes whether its newest content is in force.
+    pub fn config_reloaded(&self, result: ReloadResult) {
+        self.config_refused.set(i64::from(result == ReloadResult::Rejected));
+        self.config_reloads.get_or_create(&ReloadLabels { result: result.name() }).inc();
+    }
+
     /// Counts an accepted connection.
     pub fn connected(&self, listener: &'static str) {
         let labels = ListenerLabels { listener };
@@ -202,13 +275,20 @@ impl Metrics {
     }
 
     /// Counts a connection that ended.
-    pub fn disconnected(&self, listener: &'static str) {
+    pub fn disconnected(&self, listener: &'static str, why: Closed) {
         self.connections.get_or_create(&ListenerLabels { listener }).dec();
+        self.closed.get_or_create(&ClosedLabels { listener, why: why.name() }).inc();
     }
 
     /// Counts a failed accept.
     pub fn accept_failed(&self) {
         self.accept_errors.inc();
+    }
+
+    /// Counts certificate files that have changed, and whether they could be used.
+    pub fn tls_renewed(&self, applied: bool) {
+        let result = if applied { "applied" } else { "rejected" };
+        self.renewals.get_or_create(&RenewalLabels { result }).inc();
     }
 
     /// Tells that shutdown has begun.

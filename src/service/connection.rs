@@ -1,13 +1,11 @@
 //! One connection from its first byte to its last: every limit of HTTP set, drained when told to.
 
+mod life;
+
 use std::{
-    io,
-    pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Context, Poll, ready},
+    error::Error as StdError,
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -16,25 +14,21 @@ use hyper_util::{
     server::conn::auto,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::Instant,
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::{Instant, sleep_until},
 };
 use tonic::service::Routes;
 
 use super::{
     front::{Front, Kind},
     listener::Stream,
-    registry::Registered,
+    registry::{Connection, Registered},
     stream::Drain,
+    tls::{self, Tls},
 };
-
-/// A client that has sent less than this has not said anything yet: it is the length of HTTP/2's preface, and less than
-/// any HTTP/1 request.
-const FIRST_WORDS: usize = 24;
-
-/// How long a client without a call in flight may take to close when told to: one that does not listen, or listens
-/// no more, must not hold up the drain.
-const FAREWELL: Duration = Duration::from_secs(1);
+use crate::observe::metrics::Closed;
+use life::{Life, Seen, Step};
 
 /// What one connection may take.
 #[derive(Debug, Clone)]
@@ -43,8 +37,12 @@ pub struct HttpLimits {
     pub streams: u32,
     /// Bytes of headers of one call.
     pub header_list: u32,
-    /// How long a new client may stay silent, or take over the headers of an HTTP/1 request.
+    /// Within what time a new client must have sent a complete request, TLS included.
     pub handshake: Duration,
+    /// After how long without a call it is told to go; zero for never.
+    pub idle: Duration,
+    /// After how long it is told to go in any case, a tenth more or less; zero for never.
+    pub max_age: Duration,
     /// How often an idle client is asked whether it is there.
     pub keepalive: Duration,
     /// How long it may take to answer that.
@@ -56,7 +54,9 @@ impl Default for HttpLimits {
         Self {
             streams: 128,
             header_list: 16 * 1024,
-            handshake: Duration::from_secs(10),
+            handshake: Duration::from_secs(5),
+            idle: Duration::from_secs(5 * 60),
+            max_age: Duration::from_secs(60 * 60),
             keepalive: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(10),
         }
@@ -72,69 +72,118 @@ pub struct Connected {
     pub kind: Kind,
     /// What each may take.
     pub limits: HttpLimits,
+    /// What those over TCP must speak; `None` for no TLS.
+    pub tls: Option<Arc<Tls>>,
     /// Ends each in good order.
     pub drain: Drain,
 }
 
+/// What HTTP says at the end of a connection.
+type Served = Result<(), Box<dyn StdError + Send + Sync>>;
+
 impl Connected {
     /// Serves one connection on the runtime that this is called on.
     pub async fn serve(self, stream: Stream, registered: Registered) {
-        let served = match stream {
-            Stream::Tcp(stream) => match tokio::net::TcpStream::from_std(stream) {
-                Ok(stream) => self.serve_io(stream, &registered).await,
-                Err(error) => Err(error.into()),
+        let life = Life::new(&self.limits, Instant::now(), getrandom::u32().unwrap_or_default());
+        let why = match stream {
+            Stream::Tcp(stream) => match TcpStream::from_std(stream) {
+                Ok(stream) => self.serve_tcp(stream, life, &registered).await,
+                Err(error) => broken(registered.connection(), &error),
             },
             Stream::Unix(stream) => match tokio::net::UnixStream::from_std(stream) {
-                Ok(stream) => self.serve_io(stream, &registered).await,
-                Err(error) => Err(error.into()),
+                Ok(stream) => self.serve_io(stream, life, &registered).await,
+                Err(error) => broken(registered.connection(), &error),
             },
         };
-        if let Err(error) = served {
-            let connection = registered.connection();
-            tracing::debug!(peer = %connection.peer, listener = connection.listener, %error, "a connection broke");
+        registered.close(why);
+    }
+
+    async fn serve_tcp(mut self, stream: TcpStream, life: Life, registered: &Registered) -> Closed {
+        let Some(tls) = self.tls.take() else { return self.serve_io(stream, life, registered).await };
+        let connection = registered.connection();
+        let drain = &mut self.drain;
+        let shaken = tokio::select! {
+            biased;
+            shaken = tls.acceptor().accept(stream) => shaken,
+            () = sleep_until(life.first()) => return Closed::NoRequest,
+            _ = drain.wait_for(|draining| *draining) => return Closed::Drain,
+        };
+        let stream = match shaken {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::debug!(peer = %connection.peer, listener = connection.listener, %error, "no TLS");
+                return Closed::Tls;
+            }
+        };
+        if let Some(names) = tls::names(stream.get_ref().1.peer_certificates()) {
+            // It is set here alone, once.
+            drop(connection.certificate.set(names));
         }
+        self.serve_io(stream, life, registered).await
     }
 
     async fn serve_io(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        mut life: Life,
         registered: &Registered,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let Self { routes, kind, limits, mut drain } = self;
-        let heard = Arc::new(AtomicUsize::new(0));
-        let io = TokioIo::new(Heard { io: stream, heard: Arc::clone(&heard) });
-        let calls = registered.connection();
-        let connection = Arc::clone(calls);
-        let front = Front { routes, kind, connection, metrics: Arc::clone(registered.metrics()) };
+    ) -> Closed {
+        let Self { routes, kind, limits, mut drain, tls: _ } = self;
+        let connection = registered.connection();
+        let metrics = registered.metrics();
+        let front = Front { routes, kind, connection: connection.clone(), metrics: metrics.clone() };
         let builder = builder(&limits);
-        let mut serving = pin!(builder.serve_connection(io, front));
-        let mut silence = pin!(tokio::time::sleep(limits.handshake));
-        let mut farewell = pin!(tokio::time::sleep(FAREWELL));
-        let mut new = true;
+        let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), front));
+        let mut clock = pin!(sleep_until(life.next()));
         let mut open = true;
         loop {
             tokio::select! {
-                served = serving.as_mut() => return served,
-                () = silence.as_mut(), if new => {
-                    if heard.load(Ordering::Relaxed) < FIRST_WORDS {
-                        return Err("the client stayed silent".into());
-                    }
-                    new = false;
-                }
+                biased;
+                served = serving.as_mut() => return life.closing().unwrap_or_else(|| why(connection, served)),
                 _ = drain.wait_for(|draining| *draining), if open => {
-                    serving.as_mut().graceful_shutdown();
-                    farewell.as_mut().reset(Instant::now() + FAREWELL);
                     open = false;
+                    serving.as_mut().graceful_shutdown();
+                    life.drain(Instant::now());
                 }
-                () = farewell.as_mut(), if !open => {
-                    if calls.in_flight.load(Ordering::Relaxed) == 0 {
-                        return Ok(());
-                    }
-                    farewell.as_mut().reset(Instant::now() + FAREWELL);
+                () = clock.as_mut() => match life.step(Instant::now(), seen(connection)) {
+                    Step::Wait => {}
+                    Step::Close => serving.as_mut().graceful_shutdown(),
+                    Step::End(why) => return why,
                 }
             }
+            clock.as_mut().reset(life.next());
         }
     }
+}
+
+fn seen(connection: &Connection) -> Seen {
+    Seen {
+        heard: connection.heard.load(Ordering::Relaxed),
+        calls: connection.calls.load(Ordering::Relaxed),
+        in_flight: connection.in_flight.load(Ordering::Relaxed),
+    }
+}
+
+/// Why a connection has ended that nobody here has ended.
+fn why(connection: &Connection, served: Served) -> Closed {
+    let Err(error) = served else { return Closed::Client };
+    let why = broken(connection, &*error);
+    let Some(error) = error.downcast_ref::<hyper::Error>() else { return why };
+    let flood = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>()).is_some_and(|cause| {
+        cause.is_go_away() && cause.is_library() && cause.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
+    });
+    if flood {
+        Closed::Flood
+    } else if error.is_timeout() {
+        Closed::Keepalive
+    } else {
+        why
+    }
+}
+
+fn broken(connection: &Connection, error: &(impl StdError + ?Sized)) -> Closed {
+    tracing::debug!(peer = %connection.peer, listener = connection.listener, %error, "a connection broke");
+    Closed::Error
 }
 
 fn builder(limits: &HttpLimits) -> auto::Builder<TokioExecutor> {
@@ -142,7 +191,7 @@ fn builder(limits: &HttpLimits) -> auto::Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.handshake)
+        .header_read_timeout((!limits.idle.is_zero()).then_some(limits.idle))
         .max_headers(64)
         .max_buf_size(64 * 1024)
         .keep_alive(true);
@@ -161,47 +210,6 @@ fn builder(limits: &HttpLimits) -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(limits.keepalive)
         .keep_alive_timeout(limits.keepalive_timeout);
     builder
-}
-
-/// Counts the bytes that a client has sent.
-struct Heard<T> {
-    io: T,
-    heard: Arc<AtomicUsize>,
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Heard<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
-        self.heard.fetch_add(buf.filled().len().saturating_sub(before), Ordering::Relaxed);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Heard<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -13,7 +13,10 @@ use hyper::body::Incoming;
 use tonic::{Status, body::Body, service::Routes};
 use tower::Service;
 
-use super::registry::Connection;
+use super::{
+    flow::{Arriving, InFlight, Leaving},
+    registry::Connection,
+};
 use crate::observe::metrics::Metrics;
 
 /// What a listener serves.
@@ -35,22 +38,21 @@ pub(super) struct Front {
 }
 
 impl hyper::service::Service<Request<Incoming>> for Front {
-    type Response = Response<Body>;
+    type Response = Response<Leaving>;
     type Error = Infallible;
     type Future = Answer;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        self.connection.in_flight.fetch_add(1, Ordering::Relaxed);
-        self.connection.calls.fetch_add(1, Ordering::Relaxed);
+        let in_flight = InFlight::new(&self.connection);
         let inner: Inner = if let Some(status) = self.refuse(&request) {
             Box::pin(std::future::ready(Ok(plain(status))))
         } else {
             // For what depends on who asks.
             request.extensions_mut().insert(Arc::clone(&self.connection));
             // The routes are always ready: a router has no queue.
-            Box::pin(self.routes.clone().call(request))
+            Box::pin(self.routes.clone().call(request.map(|body| Arriving::new(body, &self.connection))))
         };
-        Answer { inner, connection: Arc::clone(&self.connection), metrics: Arc::clone(&self.metrics) }
+        Answer { inner, in_flight: Some(in_flight), metrics: Arc::clone(&self.metrics) }
     }
 }
 
@@ -88,27 +90,27 @@ type Inner = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + S
 /// A call on its way; ends with an answer even if its handler panics.
 pub(super) struct Answer {
     inner: Inner,
-    connection: Arc<Connection>,
+    in_flight: Option<InFlight>,
     metrics: Arc<Metrics>,
 }
 
 impl Future for Answer {
-    type Output = Result<Response<Body>, Infallible>;
+    type Output = Result<Response<Leaving>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // The handler is not polled again after a panic, so nobody sees what it left half done.
         let polled = catch_unwind(AssertUnwindSafe(|| self.inner.as_mut().poll(cx)));
-        let Ok(polled) = polled else {
-            self.metrics.panicked();
-            tracing::error!(peer = %self.connection.peer, "a call panicked; this is a bug");
-            return Poll::Ready(Ok(Status::internal("the call panicked; this is a bug").into_http()));
+        let response = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(response))) => response,
+            Err(_) => {
+                self.metrics.panicked();
+                let peer = self.in_flight.as_ref().map(InFlight::peer);
+                tracing::error!(peer, "a call panicked; this is a bug");
+                Status::internal("the call panicked; this is a bug").into_http()
+            }
         };
-        polled
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        self.connection.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let in_flight = self.in_flight.take();
+        Poll::Ready(Ok(response.map(|body| Leaving::new(body, in_flight))))
     }
 }

@@ -1,27 +1,22 @@
 //! One accept loop for TCP and Unix sockets. It never ends for an error and never spins on one.
 
-use std::{
-    fs, io,
-    net::SocketAddr,
-    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use super::{
     peer::Peer,
     registry::{Registered, Registry},
+    socket::SocketFile,
     stream::Drain,
 };
 
 /// How many connections the kernel keeps waiting: a burst of pods that start together must not be refused.
 const BACKLOG: u32 = 1024;
-/// The first and the longest pause after an accept that failed for want of something.
+/// The first and the longest pause after an accept that failed for want of something: five attempts a second cost
+/// nothing, and what was missing is used soon after it has come back.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// An accepted connection that belongs to no thread's event loop yet.
 #[derive(Debug)]
@@ -65,8 +60,9 @@ impl Accept for Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                // Small answers would otherwise wait for the peer's acknowledgement of the ones before.
-                stream.set_nodelay(true)?;
+                // Small answers would otherwise wait for the peer's acknowledgement of the ones before. What fails
+                // here is this connection alone.
+                stream.set_nodelay(true).map_err(|_| io::ErrorKind::ConnectionAborted)?;
                 Ok((Stream::Tcp(stream.into_std()?), Peer::Address(peer)))
             }
             Self::Unix(listener, _) => {
@@ -90,42 +86,6 @@ pub fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(Listener::Tcp(socket.listen(BACKLOG)?))
-}
-
-/// Binds a Unix socket that its owner and group can reach. A socket file that nobody listens on any more is replaced.
-///
-/// # Errors
-/// Somebody listens there, something else is there, or the directory does not let us.
-pub fn bind_unix(path: &Path) -> io::Result<Listener> {
-    if let Ok(metadata) = fs::symlink_metadata(path) {
-        if !metadata.file_type().is_socket() {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else than a socket is there"));
-        }
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there"));
-        }
-        fs::remove_file(path)?;
-    }
-    let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-    let inode = fs::symlink_metadata(path)?.ino();
-    Ok(Listener::Unix(listener, SocketFile { path: path.to_owned(), inode }))
-}
-
-/// Removes a socket's file when dropped, unless somebody has put another in its place.
-#[derive(Debug)]
-pub struct SocketFile {
-    path: PathBuf,
-    inode: u64,
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.ino() == self.inode) {
-            // Left behind at worst: the next start replaces it.
-            drop(fs::remove_file(&self.path));
-        }
-    }
 }
 
 /// Accepts until the drain begins and hands each connection that has a place to `serve`.
@@ -194,7 +154,7 @@ mod tests {
 
     use tokio::{sync::watch, time::timeout};
 
-    use super::{Accept, Peer, Registry, Stream, accept_loop, bind_unix};
+    use super::{Accept, Peer, Registry, Stream, accept_loop};
     use crate::observe::metrics::Metrics;
 
     /// Fails as a process without descriptors does, then as a broken connection does, then yields two.
@@ -233,19 +193,5 @@ mod tests {
         let text = metrics.render();
         assert!(text.contains("sidegate_accept_errors_total 2"), "{text}");
         assert!(text.contains("sidegate_shed_total{what=\"connection\"} 1"), "{text}");
-    }
-
-    #[tokio::test]
-    async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("s.sock");
-        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let live = bind_unix(&path).unwrap();
-        assert_eq!(bind_unix(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
-        drop(live);
-        assert!(!path.exists(), "the file goes with the socket");
-        std::fs::write(&path, "precious").unwrap();
-        assert_eq!(bind_unix(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        assert!(path.exists());
     }
 }

@@ -3,15 +3,18 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Instant,
 };
 
 use dashmap::DashMap;
 
-use super::peer::{Certificate, Peer};
-use crate::observe::metrics::{Metrics, Shed};
+use super::{
+    caller::Remembered,
+    peer::{Certificate, Peer},
+};
+use crate::observe::metrics::{Closed, Metrics, Shed};
 
 /// One open connection.
 #[derive(Debug)]
@@ -22,11 +25,15 @@ pub struct Connection {
     pub peer: Peer,
     /// What the other end has proved by TLS, once it has.
     pub certificate: OnceLock<Certificate>,
+    /// What the rules about callers say of it.
+    pub remembered: Remembered,
     /// Which listener took it.
     pub listener: &'static str,
     /// Since when.
     pub since: Instant,
-    /// Calls that are not answered yet.
+    /// Whether a complete request has come: until then it is nobody's.
+    pub heard: AtomicBool,
+    /// Calls whose answer is not all under way yet.
     pub in_flight: AtomicUsize,
     /// Calls so far.
     pub calls: AtomicU64,
@@ -47,6 +54,7 @@ pub struct Registry {
 pub struct Registered {
     registry: Arc<Registry>,
     connection: Arc<Connection>,
+    why: Closed,
 }
 
 impl Registry {
@@ -69,14 +77,17 @@ impl Registry {
             id,
             peer,
             certificate: OnceLock::new(),
+            remembered: Remembered::default(),
             listener,
             since: Instant::now(),
+            heard: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             calls: AtomicU64::new(0),
         });
         self.open.insert(id, Arc::clone(&connection));
         self.metrics.connected(listener);
-        Some(Registered { registry: Arc::clone(self), connection })
+        // What nobody gives a reason for has been cut.
+        Some(Registered { registry: Arc::clone(self), connection, why: Closed::Cut })
     }
 
     /// How many are open.
@@ -107,13 +118,18 @@ impl Registered {
     pub(super) fn metrics(&self) -> &Arc<Metrics> {
         &self.registry.metrics
     }
+
+    /// Gives the place back, for this reason.
+    pub(super) fn close(mut self, why: Closed) {
+        self.why = why;
+    }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
         self.registry.open.remove(&self.connection.id);
         self.registry.count.fetch_sub(1, Ordering::AcqRel);
-        self.registry.metrics.disconnected(self.connection.listener);
+        self.registry.metrics.disconnected(self.connection.listener, self.why);
     }
 }
 
@@ -121,7 +137,7 @@ impl Drop for Registered {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Peer, Registry};
+    use super::{Closed, Peer, Registry};
     use crate::observe::metrics::Metrics;
 
     fn peer(uid: u32) -> Peer {
@@ -139,7 +155,14 @@ mod tests {
         drop(first);
         assert_eq!(registry.open().iter().map(|open| open.peer).collect::<Vec<_>>(), [peer(2)]);
         assert!(registry.register(peer(4), "data").is_some());
-        drop(second);
+        second.close(Closed::Idle);
         assert_eq!(registry.count(), 0);
+        let text = metrics.render();
+        for why in ["cut\"} 2", "idle\"} 1"] {
+            assert!(
+                text.contains(&format!("sidegate_connections_closed_total{{listener=\"data\",why=\"{why}")),
+                "{text}"
+            );
+        }
     }
 }
