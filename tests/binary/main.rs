@@ -28,9 +28,20 @@ mod compiled;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
+mod deaf;
+#[cfg(test)]
 mod decision_log;
 #[cfg(test)]
 mod flips;
+mod doors;
+#[cfg(test)]
+mod exhaustion;
+#[cfg(test)]
+mod flood;
+#[cfg(test)]
+mod frames;
+#[cfg(test)]
+mod freeze;
 #[cfg(test)]
 mod garbage;
 mod hot_path;
@@ -38,6 +49,10 @@ mod hot_path;
 mod observability;
 #[cfg(test)]
 mod odd_sources;
+#[cfg(test)]
+mod messages;
+#[cfg(test)]
+mod overload;
 #[cfg(test)]
 mod probes;
 #[cfg(test)]
@@ -47,9 +62,12 @@ mod reload;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod stage;
+mod slow;
 #[cfg(test)]
 mod start;
 #[cfg(test)]
@@ -66,3 +84,4 @@ mod test_verb;
 mod torn;
 #[cfg(test)]
 mod writers;
+mod vitals;
