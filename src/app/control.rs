@@ -12,13 +12,16 @@ use tokio::{
 use super::{
     Addresses, ExitReason,
     exit::Guard,
+    orphans,
     parts::{Bound, Parts},
     reconfigure::Reconfigure,
     renewal,
 };
-use crate::service::{Connected, Drain, Gate, Health, Listener, Registry, accept_loop, unknown_names};
 use crate::{
     observe::decision_log::DecisionLog,
+    service::{
+        Clock, Connected, Drain, Gate, Health, Listener, Registry, Stale, accept_loop, mind_staleness, unknown_names,
+    },
     snapshot::{KeeperHandle, Store},
 };
 
@@ -59,19 +62,20 @@ impl Parts {
         }
         for (listener, name, connected) in [(ops_listener, "ops", ops), (admin_listener, "admin", admin)] {
             if let Some(listener) = listener {
-                let accepting = serve_here(
-                    listener,
-                    name,
-                    Arc::clone(&side),
-                    end.clone(),
-                    connected,
-                    self.guards.guard("side listener"),
-                );
+                let (end, guard) = (end.clone(), self.guards.guard("side listener"));
+                let accepting = serve_here(listener, name, Arc::clone(&side), end, connected, guard);
                 tasks.spawn_on(accepting, runtime.handle());
             }
         }
-        let bridge = bridge(self.store.subscribe(), self.health.clone(), drain, self.guards.guard("health bridge"));
-        tasks.spawn_on(bridge, runtime.handle());
+        let (store, health) = (Arc::clone(&self.store), self.health.clone());
+        tasks.spawn_on(bridge(store, health, self.stale, drain, self.guards.guard("health bridge")), runtime.handle());
+        tasks.spawn_on(
+            age(Arc::clone(&self.store), self.clock, self.guards.guard("watch on the age")),
+            runtime.handle(),
+        );
+        if signals.is_some() {
+            tasks.spawn_on(orphans::bury(), runtime.handle());
+        }
         let guard = self.guards.guard("check of the caller rules");
         tasks.spawn_on(warn_of_names(Arc::clone(&self.store), self.gate, end_of_names, guard), runtime.handle());
         if let Some(tls) = &tls {
@@ -146,21 +150,33 @@ async fn serve_here(
     .await;
 }
 
-/// Health follows the first snapshot. A refused reload later changes nothing: the last good one serves.
-async fn bridge(
-    mut status: tokio::sync::watch::Receiver<crate::snapshot::Status>,
-    health: Health,
-    mut drain: Drain,
-    guard: Guard,
-) {
+/// Health follows the first snapshot. A refused reload later changes nothing: the last good one serves. One that is too old
+/// does where that is to be denied.
+async fn bridge(store: Arc<Store>, health: Health, stale: Stale, mut drain: Drain, guard: Guard) {
     let _guard = guard;
-    tokio::select! {
-        biased;
-        _ = drain.wait_for(|draining| *draining) => return,
-        live = status.wait_for(|status| status.generation > 0) => if live.is_err() { return },
+    let mut status = store.subscribe();
+    let mut told = false;
+    loop {
+        let serving = {
+            let status = status.borrow_and_update();
+            status.generation > 0 && !(status.stale && stale == Stale::Deny)
+        };
+        if serving != told {
+            health.set_all(serving).await;
+            told = serving;
+        }
+        tokio::select! {
+            biased;
+            _ = drain.wait_for(|draining| *draining) => return,
+            changed = status.changed() => if changed.is_err() { return },
+        }
     }
-    health.set_all(true).await;
-    drop(drain.wait_for(|draining| *draining).await);
+}
+
+/// Tells when the snapshot becomes too old.
+async fn age(store: Arc<Store>, clock: Clock, guard: Guard) {
+    let _guard = guard;
+    mind_staleness(store, clock).await;
 }
 
 /// Tells, once a snapshot or a change of the rules, what the rules name and the snapshot does not know.
@@ -171,7 +187,7 @@ async fn warn_of_names(store: Arc<Store>, gate: Arc<Gate>, mut end: Drain, guard
         let callers = gate.settings().callers.clone();
         let unknown = store.load_full().map(|live| unknown_names(callers.iter().map(AsRef::as_ref), &live.index));
         for name in unknown.iter().flatten().take(MOST_WARNINGS) {
-            tracing::warn!("{name}, which the live snapshot does not know");
+            tracing::warn!(name, "a caller rule names what the live snapshot does not know");
         }
         tokio::select! {
             biased;
