@@ -3,6 +3,8 @@
 //! Every wait has a deadline, and no child outlives its test.
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod compiled;
