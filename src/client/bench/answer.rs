@@ -119,6 +119,8 @@ mod tests {
     use bytes::{Bytes, BytesMut};
     use prost::Message;
 
+    use super::v1::authorize_stream_response::Outcome;
+    use super::v1::batch_authorize_result::Outcome as Result;
     use super::{Said, Unreadable, batch, next_message, single, streamed, v1};
 
     fn response(decision: v1::Decision) -> v1::AuthorizeResponse {
@@ -141,13 +143,11 @@ mod tests {
         assert_eq!(single(bytes(&deny)), Some((Said::Decided(false), "abc".into())));
         assert_eq!(single(bytes(&response(v1::Decision::Unspecified))), None, "no decision is no answer");
         assert_eq!(single(Bytes::from_static(b"\xff")), None);
-        use v1::authorize_stream_response::Outcome;
         let of = |outcome| v1::AuthorizeStreamResponse { request_id: String::new(), outcome };
         assert_eq!(streamed(bytes(&of(Some(Outcome::Response(allow))))), Some((Said::Decided(true), "abc".into())));
         let error = v1::ItemError { code: 3, ..Default::default() };
         assert_eq!(streamed(bytes(&of(Some(Outcome::Error(error.clone()))))), Some((Said::Refused(3), Bytes::new())));
         assert_eq!(streamed(bytes(&of(None))), None);
-        use v1::batch_authorize_result::Outcome as Result;
         let verdict = v1::Verdict { decision: v1::Decision::Deny.into(), ..Default::default() };
         let results = [Result::Verdict(verdict), Result::Error(error)];
         let results = results.map(|one| v1::BatchAuthorizeResult { outcome: Some(one), ..Default::default() });

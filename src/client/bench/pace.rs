@@ -72,8 +72,14 @@ impl Pace {
     /// Waits until a call is due; `None` when there are no more. Nothing is lost if the wait is given up.
     pub(super) async fn take(&self) -> Option<Ticket> {
         let Some(schedule) = &self.schedule else { return self.ticket(Instant::now()) };
-        schedule.due.acquire().await.ok()?.forget();
-        self.ticket(schedule.next())
+        loop {
+            schedule.due.acquire().await.ok()?.forget();
+            let due = schedule.next();
+            // What was to warm up and could not in time would only keep from counting.
+            if due >= self.from || Instant::now() < self.from {
+                return self.ticket(due);
+            }
+        }
     }
 
     /// A call that is due already.
@@ -209,10 +215,21 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_warm_up_in_time_is_left_out() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let start = Instant::now().checked_sub(Duration::from_secs(10)).unwrap();
+        let pace = pace(Some(100.0), Length::Time(Duration::from_secs(5)), Duration::from_secs(5), start);
+        pace.schedule.as_ref().unwrap().issue(pace.end);
+        let first = runtime.block_on(pace.take()).unwrap();
+        assert!(first.counts && first.due == start + Duration::from_secs(5));
+        assert_eq!(pace.unsent(), 499);
+    }
+
+    #[test]
     fn a_schedule_does_not_wait_for_answers() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         // Ten seconds ago: everything is long due, nothing was sent.
-        let start = Instant::now() - Duration::from_secs(10);
+        let start = Instant::now().checked_sub(Duration::from_secs(10)).unwrap();
         let pace = pace(Some(100.0), Length::Time(Duration::from_secs(5)), Duration::ZERO, start);
         runtime.block_on(async {
             pace.schedule.as_ref().unwrap().issue(pace.end);

@@ -338,7 +338,9 @@ mod tests {
         let due = Instant::now();
         let (counts, warms) = (Ticket { due, counts: true }, Ticket { due, counts: false });
         let mut tally = Tally::new(false);
-        [warms, counts, counts, counts, counts].iter().for_each(|ticket| tally.sent(*ticket));
+        for ticket in [warms, counts, counts, counts, counts] {
+            tally.sent(ticket);
+        }
         tally.answered(warms, due + Duration::from_secs(9));
         for (said, wanted) in
             [(Said::Decided(true), Some(true)), (Said::Decided(false), Some(true)), (Said::Refused(3), None)]
@@ -348,7 +350,9 @@ mod tests {
         tally.answered(counts, due + Duration::from_millis(1));
         tally.answered(counts, due + Duration::from_millis(2));
         tally.failed(counts, Failure::Status(4));
-        ["a", "b", "a"].iter().for_each(|digest| tally.named(&(*digest).into()));
+        for digest in ["a", "b", "a"] {
+            tally.named(&digest.into());
+        }
         let outcome = Outcome::sum([tally, Tally::new(false)], Duration::from_micros(40));
         assert_eq!((outcome.calls, outcome.allowed, outcome.denied, outcome.wrong), (2, 1, 1, 1));
         assert_eq!(outcome.unanswered, 1);
