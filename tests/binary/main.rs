@@ -20,6 +20,8 @@ mod shared {
 use shared::{print, reference, universe};
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod checker;
 #[cfg(test)]
 mod commands;
@@ -32,10 +34,11 @@ mod deaf;
 #[cfg(test)]
 mod decision_log;
 #[cfg(test)]
-mod flips;
 mod doors;
 #[cfg(test)]
 mod exhaustion;
+#[cfg(test)]
+mod flips;
 #[cfg(test)]
 mod flood;
 #[cfg(test)]
@@ -44,13 +47,14 @@ mod frames;
 mod freeze;
 #[cfg(test)]
 mod garbage;
+#[cfg(test)]
 mod hot_path;
+#[cfg(test)]
+mod messages;
 #[cfg(test)]
 mod observability;
 #[cfg(test)]
 mod odd_sources;
-#[cfg(test)]
-mod messages;
 #[cfg(test)]
 mod overload;
 #[cfg(test)]
@@ -66,8 +70,9 @@ mod secrets;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]
-mod stage;
 mod slow;
+#[cfg(test)]
+mod stage;
 #[cfg(test)]
 mod start;
 #[cfg(test)]
@@ -83,5 +88,6 @@ mod test_verb;
 #[cfg(test)]
 mod torn;
 #[cfg(test)]
-mod writers;
 mod vitals;
+#[cfg(test)]
+mod writers;
