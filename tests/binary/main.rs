@@ -20,6 +20,8 @@ mod shared {
 use shared::{print, reference, universe};
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod callers;
 #[cfg(test)]
 mod checker;
@@ -33,6 +35,7 @@ mod configuration;
 mod deaf;
 #[cfg(test)]
 mod decision_log;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod exhaustion;
@@ -46,6 +49,7 @@ mod frames;
 mod freeze;
 #[cfg(test)]
 mod garbage;
+#[cfg(test)]
 mod hot_path;
 #[cfg(test)]
 mod messages;
@@ -67,6 +71,7 @@ mod requests;
 mod secrets;
 #[cfg(test)]
 mod shutdown;
+#[cfg(test)]
 mod slow;
 #[cfg(test)]
 mod stage;
@@ -84,6 +89,7 @@ mod tenants;
 mod test_verb;
 #[cfg(test)]
 mod torn;
+#[cfg(test)]
 mod vitals;
 #[cfg(test)]
 mod writers;

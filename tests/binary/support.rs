@@ -120,11 +120,6 @@ impl Process {
         self.child.id()
     }
 
-    /// As the kernel knows it.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     fn status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
