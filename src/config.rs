@@ -215,20 +215,19 @@ impl Config {
 
     /// Every key in its section, as `line` writes it.
     fn write_keys(&self, line: impl Fn(&Key, &str, &str) -> String) -> String {
-        let mut text = String::new();
+        let mut lines = Vec::new();
         let mut section = "";
         let mut config = self.clone();
         for key in KEYS {
             let (its_section, its_name) = key.name.split_once('.').unwrap_or(("", key.name));
             if its_section != section {
                 section = its_section;
-                text.push_str(&format!("\n[{section}]\n"));
+                lines.push(format!("\n[{section}]"));
             }
             let value = (key.slot)(&mut config).to_toml();
-            text.push_str(&line(key, its_name, &value));
-            text.push('\n');
+            lines.push(line(key, its_name, &value));
         }
-        text
+        lines.join("\n") + "\n"
     }
 
     /// What may change while the daemon runs.

@@ -14,13 +14,15 @@ use super::{
     exit::Guard,
     orphans,
     parts::{Bound, Parts},
+    reconfigure::Reconfigure,
     renewal,
 };
 use crate::{
+    observe::decision_log::DecisionLog,
     service::{
         Clock, Connected, Drain, Gate, Health, Listener, Registry, Stale, accept_loop, mind_staleness, unknown_names,
     },
-    snapshot::Store,
+    snapshot::{KeeperHandle, Store},
 };
 
 /// Of what the rules name and the snapshot does not know, so much is told.
@@ -60,14 +62,8 @@ impl Parts {
         }
         for (listener, name, connected) in [(ops_listener, "ops", ops), (admin_listener, "admin", admin)] {
             if let Some(listener) = listener {
-                let accepting = serve_here(
-                    listener,
-                    name,
-                    Arc::clone(&side),
-                    end.clone(),
-                    connected,
-                    self.guards.guard("side listener"),
-                );
+                let (end, guard) = (end.clone(), self.guards.guard("side listener"));
+                let accepting = serve_here(listener, name, Arc::clone(&side), end, connected, guard);
                 tasks.spawn_on(accepting, runtime.handle());
             }
         }
@@ -80,13 +76,8 @@ impl Parts {
         if signals.is_some() {
             tasks.spawn_on(orphans::bury(), runtime.handle());
         }
-        let names = warn_of_names(
-            Arc::clone(&self.store),
-            Arc::clone(&self.gate),
-            end_of_names,
-            self.guards.guard("check of the caller rules"),
-        );
-        tasks.spawn_on(names, runtime.handle());
+        let guard = self.guards.guard("check of the caller rules");
+        tasks.spawn_on(warn_of_names(Arc::clone(&self.store), self.gate, end_of_names, guard), runtime.handle());
         if let Some(tls) = &tls {
             let guard = self.guards.guard("certificate watch");
             let watching = renewal::watch(Arc::clone(tls), Arc::clone(&self.metrics), guard);
@@ -94,17 +85,11 @@ impl Parts {
         }
         tell_of(&self.addresses);
         let mut orders = Orders { commands, exits: self.exits, signals };
+        let reload = || {
+            drop(renewal::renew_soon(tls.as_ref(), &self.metrics));
+            read_all_again(decision_log.as_deref(), &self.keeper, self.reconfigure.as_ref());
+        };
         let reason = runtime.block_on(async {
-            let reload = || {
-                if let Some(log) = &decision_log {
-                    log.reopen();
-                }
-                drop(renewal::renew_soon(tls.as_ref(), &self.metrics));
-                self.keeper.reload();
-                if let Some(reconfigure) = &self.reconfigure {
-                    reconfigure.read_again();
-                }
-            };
             if let Some(reason) = orders.until_told(reload).await {
                 return reason;
             }
@@ -125,6 +110,17 @@ impl Parts {
         tracing::info!(%reason, "ending");
         runtime.shutdown_background();
         reason
+    }
+}
+
+/// What SIGHUP stands for.
+fn read_all_again(log: Option<&DecisionLog>, keeper: &KeeperHandle, configuration: Option<&Reconfigure>) {
+    if let Some(log) = log {
+        log.reopen();
+    }
+    keeper.reload();
+    if let Some(configuration) = configuration {
+        configuration.read_again();
     }
 }
 
@@ -191,7 +187,7 @@ async fn warn_of_names(store: Arc<Store>, gate: Arc<Gate>, mut end: Drain, guard
         let callers = gate.settings().callers.clone();
         let unknown = store.load_full().map(|live| unknown_names(callers.iter().map(AsRef::as_ref), &live.index));
         for name in unknown.iter().flatten().take(MOST_WARNINGS) {
-            tracing::warn!("{name}, which the live snapshot does not know");
+            tracing::warn!(name, "a caller rule names what the live snapshot does not know");
         }
         tokio::select! {
             biased;

@@ -76,11 +76,7 @@ pub(super) struct Parts {
 impl Parts {
     pub(super) fn assemble(config: &Config, builder: Builder) -> Result<Self, AppError> {
         let source = config.snapshot.clone().ok_or(AppError::NoSource)?;
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .thread_name("sidegate-block")
-            .max_blocking_threads(4)
-            .build()?;
+        let runtime = control_runtime()?;
         let (bound, addresses) = {
             let _within = runtime.enter();
             bind(config)?
@@ -112,14 +108,9 @@ impl Parts {
             drain,
             metrics: Arc::clone(&metrics),
         };
-        let ops = Connected {
-            routes: ops_routes(liveness, health.service(Arc::clone(&metrics))),
-            fast: None,
-            kind: Kind::Any,
-            limits: limits.clone(),
-            tls: None,
-            drain: end.clone(),
-        };
+        let routes = ops_routes(liveness, health.service(Arc::clone(&metrics)));
+        let (any, drain) = (Kind::Any, end.clone());
+        let ops = Connected { routes, fast: None, kind: any, limits: limits.clone(), tls: None, drain };
         let reloader = Arc::clone(&keeper);
         let snapshots = Snapshots::new(Arc::clone(&store), source, Arc::new(move || reloader.reload_and_tell()));
         let routes = admin_routes(snapshots, health.service(Arc::clone(&metrics)))?;
@@ -153,6 +144,11 @@ impl Parts {
             clock,
         })
     }
+}
+
+fn control_runtime() -> std::io::Result<Runtime> {
+    let mut builder = runtime::Builder::new_current_thread();
+    builder.enable_all().thread_name("sidegate-block").max_blocking_threads(4).build()
 }
 
 async fn new_health() -> Health {

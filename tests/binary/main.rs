@@ -22,6 +22,8 @@ use shared::{print, reference, universe};
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod callers;
+#[cfg(test)]
 mod checker;
 #[cfg(test)]
 mod commands;

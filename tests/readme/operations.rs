@@ -68,6 +68,8 @@ fn every_metric() -> BTreeSet<String> {
     metrics.decided(&Verdict::deny(Reason::NoGrant), Duration::from_micros(1));
     metrics.reloaded(ReloadResult::Applied);
     metrics.shed(Shed::Connection);
+    metrics.config_reloaded(ReloadResult::Applied);
+    drop(metrics.caller("some"));
     metrics.connected("data");
     metrics.call(Method::Authorize).note(0);
     metrics.live(Arc::new(Applied {
