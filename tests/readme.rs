@@ -13,7 +13,7 @@ use sidegate::app::{self, Running};
 use sidegate::config::{Config, Overrides};
 use sidegate::document::{Source, build};
 use sidegate::model::{Reason, Verdict};
-use sidegate::observe::metrics::{LiveSnapshot, Metrics, ReloadResult, Shed};
+use sidegate::observe::metrics::{Closed, LiveSnapshot, Metrics, ReloadResult, Shed};
 
 /// The built program.
 const SIDEGATE: &str = env!("CARGO_BIN_EXE_sidegate");
@@ -302,6 +302,8 @@ fn every_metric() -> BTreeSet<String> {
     metrics.reloaded(ReloadResult::Applied);
     metrics.shed(Shed::Connection);
     metrics.connected("data");
+    metrics.disconnected("data", Closed::Client);
+    metrics.tls_renewed(true);
     metrics.live(LiveSnapshot {
         sequence: 1,
         generation: 1,

@@ -12,6 +12,7 @@ use crate::snapshot::{MAX_SOURCE_BYTES, read};
 
 use super::Exit;
 use super::output::{Trouble, count};
+use super::wire::TlsArguments;
 
 /// Whom to ask.
 #[derive(Debug, Args)]
@@ -23,6 +24,8 @@ pub(super) struct Whom {
     /// A running daemon: HOST:PORT or unix:PATH
     #[arg(long, value_name = "ADDRESS")]
     pub(super) server: Option<String>,
+    #[command(flatten)]
+    pub(super) tls: TlsArguments,
 }
 
 impl Whom {

@@ -23,6 +23,8 @@ mod requests;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]
+mod sockets;
+#[cfg(test)]
 mod start;
 #[cfg(test)]
 mod support;
@@ -30,3 +32,5 @@ mod support;
 mod tenants;
 #[cfg(test)]
 mod test_verb;
+#[cfg(test)]
+mod tls;
