@@ -70,7 +70,7 @@ pub(super) fn explain(arguments: &CheckArguments) -> Exit {
 }
 
 fn answer(arguments: &CheckArguments) -> Result<Answer, Trouble> {
-    if let Some(address) = &arguments.whom.server {
+    if let Some(address) = arguments.whom.server() {
         let message = arguments.question().with(authorize_request);
         let response = connect(address, &arguments.whom.tls)?
             .call(|client| client.authorize(message))
@@ -84,7 +84,7 @@ fn answer(arguments: &CheckArguments) -> Result<Answer, Trouble> {
 }
 
 fn explanation(arguments: &CheckArguments) -> Result<(Answer, Told), Trouble> {
-    if let Some(address) = &arguments.whom.server {
+    if let Some(address) = arguments.whom.server() {
         let message = arguments.question().with(authorize_request);
         let response = connect(address, &arguments.whom.tls)?
             .call(|client| client.explain(message))

@@ -88,7 +88,7 @@ fn list_actions(arguments: &ActionsArguments) -> Exit {
 fn actions(arguments: &ActionsArguments) -> Result<Vec<Listed>, Trouble> {
     let ActionsArguments { subject, resource, details, .. } = arguments;
     let question = Question { subject, action: "", resource, details };
-    if let Some(address) = &arguments.whom.server {
+    if let Some(address) = arguments.whom.server() {
         let message = question.with(list_actions_request);
         let response = connect(address, &arguments.whom.tls)?
             .call(|client| client.list_actions(message))

@@ -21,17 +21,23 @@ const LARGEST_PAGE: u32 = 1_000;
 #[derive(Debug, Args)]
 pub(super) struct TlsArguments {
     /// Reach the daemon over TLS; who vouches for its certificate (PEM)
-    #[arg(long, value_name = "FILE")]
-    tls_ca: Option<PathBuf>,
+    #[arg(id = "tls_ca", long = "tls-ca", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// The certificate to show it (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_ca", requires = "tls_key")]
-    tls_certificate: Option<PathBuf>,
+    #[arg(
+        id = "tls_certificate",
+        long = "tls-certificate",
+        value_name = "FILE",
+        requires = "tls_ca",
+        requires = "tls_key"
+    )]
+    certificate: Option<PathBuf>,
     /// Its key (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
-    tls_key: Option<PathBuf>,
+    #[arg(id = "tls_key", long = "tls-key", value_name = "FILE", requires = "tls_certificate")]
+    key: Option<PathBuf>,
     /// The name in the daemon's certificate, if it is not the address's
-    #[arg(long, value_name = "NAME", requires = "tls_ca")]
-    tls_name: Option<String>,
+    #[arg(id = "tls_name", long = "tls-name", value_name = "NAME", requires = "tls_ca")]
+    name: Option<String>,
 }
 
 /// Connects, or says why that is not possible.
@@ -46,12 +52,12 @@ impl TlsArguments {
             fs::read(path)
                 .map_err(|error| Trouble::new(Exit::Usage, format!("cannot read `{}`: {error}", path.display())))
         };
-        let Some(authorities) = &self.tls_ca else { return Ok(None) };
-        let identity = match (&self.tls_certificate, &self.tls_key) {
+        let Some(authorities) = &self.ca else { return Ok(None) };
+        let identity = match (&self.certificate, &self.key) {
             (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
             (None, _) | (_, None) => None,
         };
-        Ok(Some(Trust { authorities: read(authorities)?, identity, name: self.tls_name.clone() }))
+        Ok(Some(Trust { authorities: read(authorities)?, identity, name: self.name.clone() }))
     }
 }
 

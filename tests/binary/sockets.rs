@@ -98,6 +98,8 @@ fn what_a_dead_daemon_left_is_replaced_and_a_live_one_stays() {
     let second = Process::spawn(&mut command(&arguments));
     until("it listens again", || UnixStream::connect(&path).is_ok());
     assert_ne!(fs::metadata(&path).unwrap().ino(), inode);
+    // Signals are heeded from then on.
+    until("it says so", || second.err().iter().any(|line| line.contains("listening")));
     second.signal(rustix::process::Signal::TERM);
     assert_eq!(second.end().code, Some(0));
 }
