@@ -3,6 +3,7 @@
 mod control;
 mod exit;
 mod parts;
+mod reconfigure;
 mod renewal;
 #[cfg(test)]
 mod tests;
@@ -19,13 +20,14 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    config::Config,
+    config::{Config, Origin},
     observe::log,
     service::TlsError,
     snapshot::{Builder, Store, document_builder},
 };
 use control::{Command, Signals};
 use parts::Parts;
+use reconfigure::Reconfigure;
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -131,8 +133,16 @@ pub struct Running {
 /// # Errors
 /// It could not start.
 pub fn run(config: &Config, started: impl FnOnce(&Running)) -> Result<ExitReason, AppError> {
-    log::init(config.log_format, &config.log_filter)?;
-    let running = start_with(config, document_builder(), true)?;
+    run_from(config, Origin::default(), started)
+}
+
+/// The same, and reads the configuration again whenever its file changes.
+///
+/// # Errors
+/// It could not start.
+pub fn run_from(config: &Config, origin: Origin, started: impl FnOnce(&Running)) -> Result<ExitReason, AppError> {
+    let filter = log::init(config.log_format, &config.log_filter)?;
+    let running = start_with(config, document_builder(), true, Some((origin, filter)))?;
     started(&running);
     Ok(running.wait())
 }
@@ -142,12 +152,20 @@ pub fn run(config: &Config, started: impl FnOnce(&Running)) -> Result<ExitReason
 /// # Errors
 /// It could not start.
 pub fn start(config: &Config) -> Result<Running, AppError> {
-    start_with(config, document_builder(), false)
+    start_with(config, document_builder(), false, None)
 }
 
-fn start_with(config: &Config, builder: Builder, signals: bool) -> Result<Running, AppError> {
+fn start_with(
+    config: &Config,
+    builder: Builder,
+    signals: bool,
+    origin: Option<(Origin, log::Filter)>,
+) -> Result<Running, AppError> {
     let (commands, received) = mpsc::unbounded_channel();
-    let parts = Parts::assemble(config, builder)?;
+    let mut parts = Parts::assemble(config, builder)?;
+    if let Some((origin, filter)) = origin {
+        parts.reconfigure = Reconfigure::spawn(origin, filter, config, &parts)?;
+    }
     let addresses = parts.addresses.clone();
     let store = Arc::clone(&parts.store);
     let signals = {

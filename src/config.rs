@@ -1,18 +1,20 @@
 //! The configuration: defaults, then a TOML file, then `SIDEGATE_*` variables, then flags. The only module that reads
 //! the environment. It checks everything and reports all mistakes at once.
 
+mod callers;
+mod change;
 mod keys;
+mod loaded;
 
-use std::{collections::BTreeMap, fmt, fs, net::SocketAddr, path::Path, path::PathBuf, time::Duration};
-
-use toml::de::{DeTable, DeValue};
+use std::{fmt, net::SocketAddr, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     observe::{decision_log, log},
-    service::{Access, HttpLimits, TlsFiles},
+    service::{Access, CallerRule, HttpLimits, Settings, TlsFiles},
     snapshot::MAX_SOURCE_BYTES,
 };
 use keys::{KEYS, Key};
+pub use loaded::{Loaded, Origin};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub struct Config {
     pub batch_items: usize,
     /// Expensive calls in flight.
     pub expensive_calls: usize,
+    /// Calls that wait for a snapshot.
+    pub waiters: usize,
     /// Within what time a new client must have sent a complete request.
     pub handshake: Duration,
     /// After how long without a call a client is told to go.
@@ -79,6 +83,8 @@ pub struct Config {
     pub log_filter: String,
     /// Which decisions are logged, and where.
     pub decision_log: decision_log::Settings,
+    /// Who may ask what; the first rule that covers a caller counts.
+    pub callers: Vec<CallerRule>,
 }
 
 impl Default for Config {
@@ -106,6 +112,7 @@ impl Default for Config {
             batch_bytes: 4 * 1024 * 1024,
             batch_items: 1000,
             expensive_calls: 16,
+            waiters: 1024,
             handshake,
             idle,
             max_age,
@@ -122,6 +129,7 @@ impl Default for Config {
                 properties: Vec::new(),
                 queue: 4096,
             },
+            callers: Vec::new(),
         }
     }
 }
@@ -170,11 +178,8 @@ impl Config {
     /// # Errors
     /// Every mistake in any of them.
     pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let environment = std::env::vars_os().filter_map(|(name, value)| {
-            let name = name.into_string().ok()?;
-            Some((name, value.to_string_lossy().into_owned()))
-        });
-        Self::from_parts(file, environment, overrides)
+        let origin = Origin { file: file.map(Path::to_owned), overrides: overrides.clone() };
+        origin.load().map(|loaded| loaded.config)
     }
 
     /// The same from an environment that is given.
@@ -186,89 +191,54 @@ impl Config {
         environment: impl IntoIterator<Item = (String, String)>,
         overrides: &Overrides,
     ) -> Result<Self, ConfigError> {
-        let mut config = Self::default();
-        let mut mistakes = Vec::new();
-        if let Some(file) = file {
-            match fs::read_to_string(file) {
-                Ok(text) => config.read_file(file, &text, &mut mistakes),
-                Err(error) => mistakes.push(format!("cannot read `{}`: {error}", file.display())),
-            }
-        }
-        // Variables that are no keys are left alone: Kubernetes sets SIDEGATE_PORT and its like for a service that is
-        // called sidegate.
-        let environment: BTreeMap<String, String> = environment.into_iter().collect();
-        for key in KEYS {
-            if let Some(value) = environment.get(key.variable) {
-                config.set(key, value, key.variable, &mut mistakes);
-            }
-        }
-        for (name, flag, value) in overrides.set() {
-            if let Some(key) = KEYS.iter().find(|key| key.name == name) {
-                config.set(key, value, flag, &mut mistakes);
-            }
-        }
-        config.check(&mut mistakes);
-        if mistakes.is_empty() { Ok(config) } else { Err(ConfigError { mistakes }) }
+        Loaded::from_parts(file, environment, overrides).map(|loaded| loaded.config)
     }
 
     /// Every key with its value and a comment, as a file that means this configuration.
     pub fn to_toml(&self) -> String {
-        let mut lines = vec![
-            "# Every key of sidegate with its default. A variable goes before this file, a flag before both."
-                .to_owned(),
-            "# An empty text means none. Unknown keys are errors.".to_owned(),
-        ];
+        let head = "# Every key of sidegate with its default. A variable goes before this file, a flag before both.\n\
+                    # An empty text means none. Unknown keys are errors.\n";
+        let keys = self.write_keys(|Key { comment, variable, .. }, name, value| {
+            format!("# {comment} ({variable})\n{name} = {value}")
+        });
+        format!("{head}{keys}{}\n", callers::to_toml(&self.callers))
+    }
+
+    /// Every key in its section, as `line` writes it.
+    fn write_keys(&self, line: impl Fn(&Key, &str, &str) -> String) -> String {
+        let mut text = String::new();
         let mut section = "";
         let mut config = self.clone();
-        for Key { name, comment, variable, slot } in KEYS {
-            let (its_section, its_name) = name.split_once('.').unwrap_or(("", name));
+        for key in KEYS {
+            let (its_section, its_name) = key.name.split_once('.').unwrap_or(("", key.name));
             if its_section != section {
                 section = its_section;
-                lines.push(format!("\n[{section}]"));
+                text.push_str(&format!("\n[{section}]\n"));
             }
-            let value = slot(&mut config).to_toml();
-            lines.push(format!("# {comment} ({variable})\n{its_name} = {value}"));
+            let value = (key.slot)(&mut config).to_toml();
+            text.push_str(&line(key, its_name, &value));
+            text.push('\n');
         }
-        lines.join("\n") + "\n"
+        text
+    }
+
+    /// What may change while the daemon runs.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            generation: 0,
+            callers: self.callers.iter().cloned().map(Arc::new).collect(),
+            open_to_strangers: self.insecure_listen,
+            message_bytes: self.message_bytes,
+            batch_bytes: self.batch_bytes,
+            batch_items: self.batch_items,
+            expensive_calls: self.expensive_calls,
+            waiters: self.waiters,
+        }
     }
 
     /// Whether other machines can reach the data listener without TLS or without having shown who they are.
     pub fn is_exposed(&self) -> bool {
         self.listen.is_some_and(|address| !address.ip().is_loopback()) && !self.tls.authenticates()
-    }
-
-    fn read_file(&mut self, file: &Path, text: &str, mistakes: &mut Vec<String>) {
-        let name = file.display();
-        let line = |offset: usize| text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
-        let (table, errors) = DeTable::parse_recoverable(text);
-        for error in errors {
-            let at = error.span().map_or(1, |span| line(span.start));
-            mistakes.push(format!("{name}:{at}: {}", error.message()));
-        }
-        for (section, entries) in table.get_ref() {
-            let at = line(section.span().start);
-            let Some(entries) = entries.get_ref().as_table() else {
-                mistakes.push(format!("{name}:{at}: unknown key `{}`; keys stand in sections", section.get_ref()));
-                continue;
-            };
-            for (key, value) in entries {
-                let path = format!("{}.{}", section.get_ref(), key.get_ref());
-                let at = format!("{name}:{}", line(key.span().start));
-                match KEYS.iter().find(|key| key.name == path) {
-                    Some(key) => match toml_text(key, value.get_ref(), &mut Self::default()) {
-                        Ok(text) => self.set(key, &text, &at, mistakes),
-                        Err(problem) => mistakes.push(format!("{at}: `{path}` {problem}")),
-                    },
-                    None => mistakes.push(format!("{at}: unknown key `{path}`; {}", nearest(&path))),
-                }
-            }
-        }
-    }
-
-    fn set(&mut self, key: &Key, text: &str, origin: &str, mistakes: &mut Vec<String>) {
-        if let Err(problem) = (key.slot)(self).set(text) {
-            mistakes.push(format!("{origin}: `{}` {problem}, not `{text}`", key.name));
-        }
     }
 
     fn check(&self, mistakes: &mut Vec<String>) {
@@ -286,6 +256,10 @@ impl Config {
                 "`listen.data` is `{address}`, which other machines can reach without TLS or authentication; listen on \
                  127.0.0.1 or a Unix socket, demand client certificates with `tls.client_ca`, or set `listen.insecure`"
             ));
+        }
+        let elsewhere = self.listen.filter(|address| !address.ip().is_loopback());
+        if let Some(address) = elsewhere.filter(|_| self.callers.is_empty() && !self.insecure_listen) {
+            mistakes.push(format!("`listen.data` is `{address}`, and no `[[callers]]` says who may ask there"));
         }
         let TlsFiles { certificate, key, client_ca } = &self.tls;
         if certificate.is_some() != key.is_some() {
@@ -320,35 +294,6 @@ impl Overrides {
         .into_iter()
         .filter_map(|(key, flag, value)| Some((key, flag, value?)))
         .collect()
-    }
-}
-
-/// A TOML value as the text that a variable would hold, if it is of the key's type.
-fn toml_text(key: &Key, value: &DeValue<'_>, scratch: &mut Config) -> Result<String, String> {
-    let wanted = (key.slot)(scratch).toml_type();
-    match value {
-        DeValue::String(text) if wanted == "string" => Ok(text.clone().into_owned()),
-        DeValue::Boolean(flag) if wanted == "boolean" => Ok(flag.to_string()),
-        DeValue::Integer(number) if wanted == "integer" => {
-            let number = i64::from_str_radix(number.as_str(), number.radix()).map_err(|error| error.to_string())?;
-            Ok(number.to_string())
-        }
-        DeValue::String(_)
-        | DeValue::Boolean(_)
-        | DeValue::Integer(_)
-        | DeValue::Float(_)
-        | DeValue::Datetime(_)
-        | DeValue::Array(_)
-        | DeValue::Table(_) => Err(format!("must be a TOML {wanted}, not {}", value.type_str())),
-    }
-}
-
-/// Helps who mistyped.
-fn nearest(path: &str) -> String {
-    let last = path.rsplit('.').next().unwrap_or(path);
-    match KEYS.iter().find(|key| key.name.ends_with(&format!(".{last}"))) {
-        Some(key) => format!("did you mean `{}`?", key.name),
-        None => "`sidegate.toml` as shipped lists every key".to_owned(),
     }
 }
 

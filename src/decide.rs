@@ -25,6 +25,7 @@ mod seats;
 mod trace;
 mod truth;
 mod values;
+mod within;
 
 use crate::compile::layout::{AlsoRecord, PermissionRecord, TypeRecord, also_mode, type_flags};
 use crate::index::{Corrupt, Index};
@@ -35,6 +36,7 @@ pub use list::{ListError, Listing, Page, PageBounds};
 pub use list_levels::{GovernorLevel, LevelsError, list_levels};
 pub use result::{GrantCheck, GrantError, check_grant};
 pub use seats::{CountError, count_seats, seat_classes};
+pub use within::{is_type_of_resources, stands_within};
 
 use parameters::{Parameter, Parameters};
 use placement::Target;

@@ -4,6 +4,7 @@
 //! a path.
 
 mod authorization;
+mod caller;
 mod clock;
 mod connection;
 mod consistency;
@@ -20,6 +21,7 @@ mod peer;
 pub mod proto;
 mod registry;
 mod routes;
+mod settings;
 mod snapshot_service;
 mod socket;
 mod stream;
@@ -27,6 +29,9 @@ mod tls;
 mod worker;
 
 pub use authorization::Authorization;
+pub use caller::{
+    Asserted, CallerRule, Gate, MOST_RULES, Rate, Reasons, SanPattern, Tenants, Ticks, Who, unknown_names,
+};
 pub use clock::Clock;
 pub use connection::{Connected, HttpLimits};
 pub use expensive::Expensive;
@@ -37,7 +42,8 @@ pub use ops::{Liveness, ops_routes};
 pub use pdp::{Pdp, Refusal};
 pub use peer::{Certificate, Peer};
 pub use registry::{Connection, Registered, Registry};
-pub use routes::{DATA_SERVICES, MessageLimits, admin_routes, data_routes};
+pub use routes::{DATA_SERVICES, admin_routes, data_routes};
+pub use settings::Settings;
 pub use snapshot_service::{Reload, Snapshots};
 pub use socket::{Access, SocketFile, bind_unix};
 pub use stream::Drain;

@@ -19,6 +19,7 @@ mod write;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use chain::{Fingerprint, fingerprint};
 pub use keeper::{Keeper, KeeperHandle, KeeperOptions, OnOutcome};
 pub use load::{Builder, Failure, LoadError, Snapshot, document_builder, load};
 pub use read::{MAX_SOURCE_BYTES, ReadError, read};

@@ -15,8 +15,11 @@ use super::{
     parts::{Bound, Parts},
     renewal,
 };
-use crate::service::{Connected, Drain, Health, Listener, Registry, accept_loop};
+use crate::service::{Connected, Drain, Gate, Health, Listener, Registry, accept_loop, unknown_names};
+use crate::snapshot::Store;
 
+/// Of what the rules name and the snapshot does not know, so much is told.
+const MOST_WARNINGS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(5);
 /// How long what waits for the decision log may take to be written.
 const LAST_LINES: Duration = Duration::from_secs(2);
@@ -38,6 +41,7 @@ impl Parts {
             self;
         let drain = draining.subscribe();
         let end = ending.subscribe();
+        let end_of_names = ending.subscribe();
         let mut tasks = JoinSet::new();
         let Bound { data, ops: ops_listener, admin: admin_listener } = bound;
         for (listener, name) in data {
@@ -64,6 +68,13 @@ impl Parts {
         }
         let bridge = bridge(self.store.subscribe(), self.health.clone(), drain, self.guards.guard("health bridge"));
         tasks.spawn_on(bridge, runtime.handle());
+        let names = warn_of_names(
+            Arc::clone(&self.store),
+            Arc::clone(&self.gate),
+            end_of_names,
+            self.guards.guard("check of the caller rules"),
+        );
+        tasks.spawn_on(names, runtime.handle());
         if let Some(tls) = &tls {
             let guard = self.guards.guard("certificate watch");
             let watching = renewal::watch(Arc::clone(tls), Arc::clone(&self.metrics), guard);
@@ -78,6 +89,9 @@ impl Parts {
                 }
                 drop(renewal::renew_soon(tls.as_ref(), &self.metrics));
                 self.keeper.reload();
+                if let Some(reconfigure) = &self.reconfigure {
+                    reconfigure.read_again();
+                }
             };
             if let Some(reason) = orders.until_told(reload).await {
                 return reason;
@@ -143,6 +157,28 @@ async fn bridge(
     }
     health.set_all(true).await;
     drop(drain.wait_for(|draining| *draining).await);
+}
+
+/// Tells, once a snapshot or a change of the rules, what the rules name and the snapshot does not know.
+async fn warn_of_names(store: Arc<Store>, gate: Arc<Gate>, mut end: Drain, guard: Guard) {
+    let mut news = store.subscribe();
+    let mut rules = gate.subscribe();
+    loop {
+        let callers = gate.settings().callers.clone();
+        let unknown = store.load_full().map(|live| unknown_names(callers.iter().map(AsRef::as_ref), &live.index));
+        for name in unknown.iter().flatten().take(MOST_WARNINGS) {
+            tracing::warn!("{name}, which the live snapshot does not know");
+        }
+        tokio::select! {
+            biased;
+            _ = end.wait_for(|ending| *ending) => break,
+            changed = news.changed() => if changed.is_err() { break },
+            changed = rules.changed() => if changed.is_err() { break },
+        }
+    }
+    // Not before everything else ends: a part that ends early ends the process.
+    drop(end.wait_for(|ending| *ending).await);
+    drop(guard);
 }
 
 async fn ended(registry: &Registry) {

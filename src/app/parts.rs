@@ -13,7 +13,7 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use super::{Addresses, AppError, ExitReason, exit::Exits};
+use super::{Addresses, AppError, ExitReason, exit::Exits, reconfigure::Reconfigure};
 use crate::{
     config::Config,
     observe::{
@@ -21,9 +21,9 @@ use crate::{
         metrics::{LiveSnapshot, Metrics, ReloadResult},
     },
     service::{
-        Authorization, Connected, DATA_SERVICES, Drain, Expensive, Health, HttpLimits, Kind, Listener, Liveness,
-        MessageLimits, Pdp, Registry, Snapshots, Tls, Workers, admin_routes, bind_tcp, bind_unix, data_routes,
-        default_worker_count, ops_routes,
+        Authorization, Connected, DATA_SERVICES, Drain, Expensive, Gate, Health, HttpLimits, Kind, Listener, Liveness,
+        Pdp, Registry, Snapshots, Tls, Workers, admin_routes, bind_tcp, bind_unix, data_routes, default_worker_count,
+        ops_routes,
     },
     snapshot::{Applied, Builder, Failure, Keeper, KeeperHandle, KeeperOptions, Outcome, Store},
 };
@@ -51,6 +51,9 @@ pub(super) struct Parts {
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Health,
     pub(super) keeper: Arc<KeeperHandle>,
+    pub(super) gate: Arc<Gate>,
+    /// Reads the configuration again, where it has a file.
+    pub(super) reconfigure: Option<Reconfigure>,
     pub(super) workers: Arc<Workers>,
     pub(super) decision_log: Option<Arc<DecisionLog>>,
     /// The connections of the data listeners.
@@ -97,7 +100,9 @@ impl Parts {
         let on_exit = || guards.guard("decision log");
         let decision_log = DecisionLog::spawn(config.decision_log.clone(), metrics.decision_log(), on_exit)?;
         let decision_log = decision_log.map(Arc::new);
-        let pdp = Pdp::new(Arc::clone(&store), Arc::clone(&metrics))?.with_log(decision_log.clone());
+        let gate = Arc::new(Gate::new(config.settings(), Arc::clone(&metrics)));
+        let pdp = Pdp::new(Arc::clone(&store), Arc::clone(&metrics))?;
+        let pdp = pdp.with_log(decision_log.clone()).with_gate(Arc::clone(&gate));
         let workers = Arc::new(spawn_workers(config, pdp, &metrics, &health, &guards, &drain, tls.clone())?);
         let keeper = Arc::new(spawn_keeper(config, source, &store, &metrics, builder, &guards)?);
         let limits = http_limits(config);
@@ -125,6 +130,8 @@ impl Parts {
             metrics,
             health,
             keeper,
+            gate,
+            reconfigure: None,
             workers,
             decision_log,
             registry,
@@ -194,11 +201,10 @@ fn spawn_workers(
     drain: &Drain,
     tls: Option<Arc<Tls>>,
 ) -> Result<Workers, AppError> {
-    let expensive = Expensive::spawn(config.expensive_calls, guards.guard("thread for expensive calls"))?;
-    let authorization = Authorization::new(Arc::new(pdp), expensive, config.batch_items, drain.clone());
-    let sizes = MessageLimits { single: config.message_bytes, batch: config.batch_bytes };
+    let expensive = Expensive::spawn(guards.guard("thread for expensive calls"))?;
+    let authorization = Authorization::new(Arc::new(pdp), expensive, drain.clone());
     let connected = Connected {
-        routes: data_routes(&authorization, health.service(Arc::clone(metrics)), sizes)?,
+        routes: data_routes(&authorization, health.service(Arc::clone(metrics)))?,
         kind: Kind::Grpc,
         limits: http_limits(config),
         tls,

@@ -29,7 +29,7 @@ struct Daemon {
 fn daemon(text: &str) -> Daemon {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("policy.yaml"), text).unwrap();
-    let running = start_with(&config(directory.path()), testing::builder(), false).unwrap();
+    let running = start_with(&config(directory.path()), testing::builder(), false, None).unwrap();
     Daemon { directory, running }
 }
 
@@ -184,7 +184,7 @@ fn fail_fast_ends_with_65() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("policy.yaml"), "bad").unwrap();
     let config = Config { fail_fast: true, ..config(directory.path()) };
-    let reason = start_with(&config, testing::builder(), false).unwrap().wait();
+    let reason = start_with(&config, testing::builder(), false, None).unwrap().wait();
     assert!(matches!(reason, ExitReason::FailedFast(_)), "{reason}");
     assert_eq!(reason.code(), 65);
 }
@@ -193,7 +193,7 @@ fn fail_fast_ends_with_65() {
 fn a_taken_address_ends_the_start() {
     let daemon = daemon("a");
     let taken = Config { listen: daemon.running.addresses().data, ..config(daemon.directory.path()) };
-    let error = start_with(&taken, testing::builder(), false).unwrap_err();
+    let error = start_with(&taken, testing::builder(), false, None).unwrap_err();
     assert!(error.to_string().starts_with("cannot listen on `127.0.0.1:"), "{error}");
     assert_eq!(error.code(), 70);
 }

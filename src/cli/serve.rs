@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::app::{self, AppError, ExitReason};
-use crate::config::{Config, Overrides};
+use crate::config::{Origin, Overrides};
 
 use super::Exit;
-use super::output::fail;
+use super::output::{fail, say};
 
 /// What to serve and where.
 #[derive(Debug, Args)]
@@ -40,6 +40,9 @@ pub(super) struct ServeArguments {
     /// text or json
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
+    /// Print the effective configuration, with where each value comes from, and end
+    #[arg(long)]
+    print_config: bool,
     /// Which log lines: info, or warn,sidegate=debug
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -58,8 +61,13 @@ pub(super) fn serve(arguments: &ServeArguments) -> Exit {
         log_format: arguments.log_format.clone(),
         log_filter: arguments.log.clone(),
     };
-    match Config::load(arguments.config.as_deref(), &overrides) {
-        Ok(config) => ended(app::run(&config, |_| {})),
+    let origin = Origin { file: arguments.config.clone(), overrides };
+    match origin.load() {
+        Ok(loaded) if arguments.print_config => {
+            say(loaded.print().trim_end());
+            Exit::Yes
+        }
+        Ok(loaded) => ended(app::run_from(&loaded.config, origin, |_| {})),
         Err(mistakes) => fail(Exit::BadConfig, &format!("the configuration is wrong\n{mistakes}")),
     }
 }

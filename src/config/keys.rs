@@ -96,6 +96,8 @@ pub(super) const KEYS: &[Key] = keys! {
         |config| Slot::Count { value: &mut config.batch_items, least: 1, most: 1_000_000 };
     "limits.expensive_calls" "SIDEGATE_LIMITS_EXPENSIVE_CALLS" "Lists, explanations and large batches in flight"
         |config| Slot::Count { value: &mut config.expensive_calls, least: 1, most: 10_000 };
+    "limits.waiters" "SIDEGATE_LIMITS_WAITERS" "Calls that wait for a snapshot that they demand by `consistency`"
+        |config| Slot::Count { value: &mut config.waiters, least: 1, most: 1_000_000 };
     "limits.handshake" "SIDEGATE_LIMITS_HANDSHAKE" "Within what time a new client must have sent a complete request"
         |config| Slot::Time { value: &mut config.handshake, zero: false };
     "limits.idle" "SIDEGATE_LIMITS_IDLE" "After how long without a call a client is told to go; `0s` for never"

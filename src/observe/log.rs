@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +30,22 @@ pub enum LogError {
     Twice,
 }
 
+/// Changes which lines of the log there are.
+#[derive(Debug, Clone)]
+pub struct Filter(reload::Handle<EnvFilter, Registry>);
+
+impl Filter {
+    /// Puts another filter in force.
+    ///
+    /// # Errors
+    /// It is not a filter.
+    pub fn set(&self, filter: &str) -> Result<(), LogError> {
+        let parsed = parse(filter)?;
+        let set = self.0.reload(parsed);
+        set.map_err(|error| LogError::Filter { filter: filter.to_owned(), problem: error.to_string() })
+    }
+}
+
 /// Checks a filter (`info`, `warn,sidegate=debug`) without using it.
 ///
 /// # Errors
@@ -42,13 +58,15 @@ pub fn check_filter(filter: &str) -> Result<(), LogError> {
 ///
 /// # Errors
 /// A wrong filter, or a log that is set up already.
-pub fn init(format: Format, filter: &str) -> Result<(), LogError> {
-    let registry = tracing_subscriber::registry().with(parse(filter)?);
+pub fn init(format: Format, filter: &str) -> Result<Filter, LogError> {
+    let (filter, handle) = reload::Layer::new(parse(filter)?);
+    let registry = tracing_subscriber::registry().with(filter);
     let done = match format {
         Format::Text => registry.with(fmt::layer().with_ansi(false).with_writer(io::stderr)).try_init(),
         Format::Json => registry.with(fmt::layer().json().with_writer(io::stderr)).try_init(),
     };
-    done.map_err(|_| LogError::Twice)
+    done.map_err(|_| LogError::Twice)?;
+    Ok(Filter(handle))
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, LogError> {

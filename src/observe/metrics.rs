@@ -43,6 +43,12 @@ pub enum Shed {
     ExpensiveCall,
     /// A health or snapshot watcher over the cap.
     Watcher,
+    /// A call that would have waited for a snapshot, over the cap.
+    Waiter,
+    /// A call over its caller's rate.
+    CallerRate,
+    /// A call over its caller's calls in flight.
+    CallerInFlight,
 }
 
 impl ReloadResult {
@@ -61,6 +67,9 @@ impl Shed {
             Self::Connection => "connection",
             Self::ExpensiveCall => "expensive_call",
             Self::Watcher => "watcher",
+            Self::Waiter => "waiter",
+            Self::CallerRate => "caller_rate",
+            Self::CallerInFlight => "caller_in_flight",
         }
     }
 }
@@ -85,6 +94,21 @@ struct ListenerLabels {
     listener: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallerLabels {
+    caller: String,
+    why: &'static str,
+}
+
+/// What is counted of one rule about callers; clones count together.
+#[derive(Debug, Clone)]
+pub struct CallerCounters {
+    /// What the rule does not let ask.
+    pub refused: Counter,
+    /// What was over its limits.
+    pub shed: Counter,
+}
+
 /// The counters of the decision log; clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct LogCounters {
@@ -96,6 +120,9 @@ pub struct LogCounters {
     pub errors: Counter,
 }
 
+const REFUSED: &str = "not_allowed";
+const SHED: &str = "limit";
+
 /// Every metric of the process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -104,6 +131,9 @@ pub struct Metrics {
     live: Arc<Live>,
     reloads: Family<ReloadLabels, Counter>,
     sheds: Family<ShedLabels, Counter>,
+    callers: Family<CallerLabels, Counter>,
+    config_reloads: Family<ReloadLabels, Counter>,
+    config_refused: Gauge<i64, AtomicI64>,
     connections: Family<ListenerLabels, Gauge<i64, AtomicI64>>,
     accepted: Family<ListenerLabels, Counter>,
     closed: Family<ClosedLabels, Counter>,
@@ -128,6 +158,9 @@ impl Default for Metrics {
             live: Arc::default(),
             reloads: Family::default(),
             sheds: Family::default(),
+            callers: Family::default(),
+            config_reloads: Family::default(),
+            config_refused: Gauge::default(),
             connections: Family::default(),
             accepted: Family::default(),
             closed: Family::default(),
@@ -157,6 +190,13 @@ impl Metrics {
             self.refused.clone(),
         );
         registry.register("shed", "What was turned away to stay alive", self.sheds.clone());
+        registry.register("caller_refusals", "Calls and items that a caller rule refused", self.callers.clone());
+        registry.register("config_reloads", "Readings of a changed configuration", self.config_reloads.clone());
+        registry.register(
+            "config_refused",
+            "1 while the newest content of the configuration file is not in force",
+            self.config_refused.clone(),
+        );
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register("connections_accepted", "Accepted connections", self.accepted.clone());
         registry.register("connections_closed", "Connections that ended, by why", self.closed.clone());
@@ -206,6 +246,25 @@ impl Metrics {
     /// Counts something turned away.
     pub fn shed(&self, what: Shed) {
         self.sheds.get_or_create(&ShedLabels { what: what.name() }).inc();
+    }
+
+    /// What is counted of a rule about callers, by its name; of no rule by an empty one.
+    pub fn caller(&self, name: &str) -> CallerCounters {
+        let of = |why| self.callers.get_or_create(&CallerLabels { caller: name.to_owned(), why }).clone();
+        CallerCounters { refused: of(REFUSED), shed: of(SHED) }
+    }
+
+    /// Counts no more of a rule that is gone: labels stay as few as rules.
+    pub fn forget_caller(&self, name: &str) {
+        for why in [REFUSED, SHED] {
+            self.callers.remove(&CallerLabels { caller: name.to_owned(), why });
+        }
+    }
+
+    /// Counts a reading of the configuration, and notes whether its newest content is in force.
+    pub fn config_reloaded(&self, result: ReloadResult) {
+        self.config_refused.set(i64::from(result == ReloadResult::Rejected));
+        self.config_reloads.get_or_create(&ReloadLabels { result: result.name() }).inc();
     }
 
     /// Counts an accepted connection.

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
+use http::Extensions;
+use tonic::{Request, Response, Status};
 
 use super::{
-    consistency::{ask, deadline},
+    caller::{Admission, Asked, Gate},
+    consistency::{Deadline, ask},
     convert,
-    expensive::Expensive,
+    expensive::{Expensive, Ran},
     pdp::{Pdp, Refusal},
     proto::v1::{self, authorization_service_server::AuthorizationService},
+    registry::Connection,
     stream::{Answers, Drain, answer_stream},
 };
 use crate::{
@@ -26,48 +29,55 @@ const INLINE_BATCH: usize = 128;
 pub struct Authorization {
     pdp: Arc<Pdp>,
     expensive: Expensive,
-    batch_items: usize,
     drain: Drain,
 }
 
 impl Authorization {
-    /// Answers from a decision point; `batch_items` is the cap of a batch, `drain` ends streams.
-    pub fn new(pdp: Arc<Pdp>, expensive: Expensive, batch_items: usize, drain: Drain) -> Self {
-        Self { pdp, expensive, batch_items, drain }
+    /// Answers from a decision point; `drain` ends streams.
+    pub fn new(pdp: Arc<Pdp>, expensive: Expensive, drain: Drain) -> Self {
+        Self { pdp, expensive, drain }
+    }
+
+    /// Where the limits are live.
+    pub(super) fn gate(&self) -> Arc<Gate> {
+        Arc::clone(self.pdp.gate())
     }
 
     /// Answers on the thread for expensive calls, from a snapshot that is held for as long as it takes.
     async fn expensively<R: Send + 'static>(
         &self,
-        metadata: &MetadataMap,
+        admission: Admission,
+        deadline: Deadline,
         demand: Option<&v1::Consistency>,
-        job: impl FnOnce(&Pdp, &Arc<Snapshot>) -> Result<R, Refusal> + Send + 'static,
+        job: impl FnOnce(&Pdp, &Arc<Snapshot>, &Admission, &dyn Fn() -> bool) -> Result<R, Refusal> + Send + 'static,
     ) -> Result<Response<R>, Status> {
-        let snapshot = ask(&self.pdp, metadata, |pdp| pdp.demand(demand)).await?;
+        let snapshot = ask(&self.pdp, deadline, |pdp| pdp.demand(demand)).await?;
         let pdp = Arc::clone(&self.pdp);
-        let answer = self.expensive.run(deadline(metadata), move || job(&pdp, &snapshot)).await;
-        match answer {
-            Ok(Ok(answer)) => Ok(Response::new(answer)),
-            Ok(Err(refusal)) => {
-                if matches!(refusal, Refusal::Malformed(_)) {
-                    self.pdp.metrics().malformed();
-                }
-                Err(refusal.into())
+        let most = self.pdp.gate().read(|live| live.expensive_calls);
+        // The caller's place goes with the job: who hangs up does not get another for work that still runs.
+        let job = move |goes_on: &dyn Fn() -> bool| job(&pdp, &snapshot, &admission, goes_on);
+        let answer = match self.expensive.run(deadline, most, job).await {
+            Ran::Answered(answer) => answer,
+            Ran::Ended(refusal) => Err(refusal),
+            Ran::Shed => {
+                self.pdp.metrics().shed(Shed::ExpensiveCall);
+                Err(Refusal::Exhausted("too many expensive calls are in flight; try again later".to_owned()))
             }
-            Err(status) => {
-                if status.code() == Code::ResourceExhausted {
-                    self.pdp.metrics().shed(Shed::ExpensiveCall);
-                }
-                Err(status)
-            }
-        }
+        };
+        Ok(Response::new(self.pdp.count_malformed(answer)?))
+    }
+
+    /// Lets the caller of a request ask, and reads their deadline.
+    fn admit<T>(&self, request: &Request<T>, asked: Asked, items: usize) -> Result<(Admission, Deadline), Refusal> {
+        let admission = self.pdp.admit(connection(request.extensions()).map(Arc::as_ref), asked, items)?;
+        Ok((admission, Deadline::of(request.metadata())))
     }
 
     fn check_batch(&self, batch: &v1::BatchAuthorizeRequest) -> Result<(), Refusal> {
         let v1::BatchAuthorizeRequest { requests, semantics, consistency: _, request_id } = batch;
         convert::check_request_id(request_id)?;
-        if requests.len() > self.batch_items {
-            let most = self.batch_items;
+        let most = self.pdp.gate().read(|live| live.batch_items);
+        if requests.len() > most {
             return Err(Malformed::new("requests", format!("must not hold more than {most} items")).into());
         }
         match v1::BatchAuthorizeSemantics::try_from(*semantics) {
@@ -75,6 +85,15 @@ impl Authorization {
             Err(_) => Err(Malformed::new("semantics", "is none that this daemon knows").into()),
         }
     }
+
+    fn present(&self, request: Option<v1::AuthorizeRequest>) -> Result<v1::AuthorizeRequest, Refusal> {
+        self.pdp.count_malformed(request.ok_or_else(|| convert::missing("request").into()))
+    }
+}
+
+/// The connection that a call came by.
+fn connection(extensions: &Extensions) -> Option<&Arc<Connection>> {
+    extensions.get()
 }
 
 #[tonic::async_trait]
@@ -83,10 +102,11 @@ impl AuthorizationService for Authorization {
         &self,
         request: Request<v1::AuthorizeRequest>,
     ) -> Result<Response<v1::AuthorizeResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
-        let origin = self.pdp.origin(Door::Authorize, &metadata);
-        let answer = ask(&self.pdp, &metadata, |pdp| {
-            pdp.with_snapshot(request.consistency.as_ref(), |snapshot| pdp.authorize(snapshot, &request, origin))
+        let (admission, deadline) = self.admit(&request, Asked::Check, 1)?;
+        let origin = self.pdp.origin(Door::Authorize, request.metadata());
+        let request = request.into_inner();
+        let answer = ask(&self.pdp, deadline, |pdp| {
+            pdp.with_snapshot(request.consistency.as_ref(), |live| pdp.authorize(live, &request, origin, &admission))
         });
         Ok(Response::new(answer.await?))
     }
@@ -95,19 +115,22 @@ impl AuthorizationService for Authorization {
         &self,
         request: Request<v1::BatchAuthorizeRequest>,
     ) -> Result<Response<v1::BatchAuthorizeResponse>, Status> {
-        let (metadata, _, batch) = request.into_parts();
-        if let Err(refusal) = self.check_batch(&batch) {
-            self.pdp.metrics().malformed();
-            return Err(refusal.into());
-        }
-        let origin = self.pdp.origin(Door::Batch, &metadata);
-        if batch.requests.len() > INLINE_BATCH {
+        self.pdp.count_malformed(self.check_batch(request.get_ref()))?;
+        let items = request.get_ref().requests.len().max(1);
+        let (admission, deadline) = self.admit(&request, Asked::Check, items)?;
+        let origin = self.pdp.origin(Door::Batch, request.metadata());
+        let batch = request.into_inner();
+        if items > INLINE_BATCH {
             let demand = batch.consistency.clone();
-            let job = move |pdp: &Pdp, snapshot: &Arc<Snapshot>| Ok(pdp.batch(snapshot, &batch, origin));
-            return self.expensively(&metadata, demand.as_ref(), job).await;
+            let job = move |pdp: &Pdp, snapshot: &Arc<Snapshot>, admission: &Admission, goes_on: &dyn Fn() -> bool| {
+                pdp.batch(snapshot, &batch, origin, admission, goes_on)
+            };
+            return self.expensively(admission, deadline, demand.as_ref(), job).await;
         }
-        let answer = ask(&self.pdp, &metadata, |pdp| {
-            pdp.with_snapshot(batch.consistency.as_ref(), |snapshot| Ok(pdp.batch(snapshot, &batch, origin)))
+        let answer = ask(&self.pdp, deadline, |pdp| {
+            pdp.with_snapshot(batch.consistency.as_ref(), |snapshot| {
+                pdp.batch(snapshot, &batch, origin, &admission, || true)
+            })
         });
         Ok(Response::new(answer.await?))
     }
@@ -118,76 +141,105 @@ impl AuthorizationService for Authorization {
         &self,
         request: Request<tonic::Streaming<v1::AuthorizeStreamRequest>>,
     ) -> Result<Response<Self::AuthorizeStreamStream>, Status> {
+        let (admission, _) = self.admit(&request, Asked::Check, 1)?;
         let origin = self.pdp.origin(Door::Stream, request.metadata());
-        Ok(Response::new(answer_stream(Arc::clone(&self.pdp), request.into_inner(), self.drain.clone(), origin)))
+        let connection = connection(request.extensions()).map(Arc::clone);
+        let asking = (connection, admission);
+        Ok(Response::new(answer_stream(
+            Arc::clone(&self.pdp),
+            request.into_inner(),
+            self.drain.clone(),
+            origin,
+            asking,
+        )))
     }
 
     async fn explain(&self, request: Request<v1::ExplainRequest>) -> Result<Response<v1::ExplainResponse>, Status> {
-        let (metadata, _, v1::ExplainRequest { request }) = request.into_parts();
-        let Some(request) = request else {
-            self.pdp.metrics().malformed();
-            return Err(Refusal::Malformed(convert::missing("request")).into());
-        };
+        let (admission, deadline) = self.admit(&request, Asked::Explain, 1)?;
+        let origin = self.pdp.origin(Door::Explain, request.metadata());
+        let request = self.present(request.into_inner().request)?;
         let demand = request.consistency.clone();
-        let origin = self.pdp.origin(Door::Explain, &metadata);
-        self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.explain(snapshot, &request, origin)).await
+        self.expensively(admission, deadline, demand.as_ref(), move |pdp, snapshot, caller, _| {
+            pdp.explain(snapshot, &request, origin, caller)
+        })
+        .await
     }
 
     async fn list_actions(
         &self,
         request: Request<v1::ListActionsRequest>,
     ) -> Result<Response<v1::ListActionsResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
+        let (admission, deadline) = self.admit(&request, Asked::List, 1)?;
+        let request = request.into_inner();
         let demand = request.consistency.clone();
-        self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.list_actions(snapshot, &request)).await
+        self.expensively(admission, deadline, demand.as_ref(), move |pdp, snapshot, caller, _| {
+            pdp.list_actions(snapshot, &request, caller)
+        })
+        .await
     }
 
     async fn list_levels(
         &self,
         request: Request<v1::ListLevelsRequest>,
     ) -> Result<Response<v1::ListLevelsResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
+        let (admission, deadline) = self.admit(&request, Asked::List, 1)?;
+        let request = request.into_inner();
         let demand = request.consistency.clone();
-        self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.list_levels(snapshot, request)).await
+        self.expensively(admission, deadline, demand.as_ref(), move |pdp, snapshot, caller, _| {
+            pdp.list_levels(snapshot, request, caller)
+        })
+        .await
     }
 
     async fn list_resources(
         &self,
         request: Request<v1::ListResourcesRequest>,
     ) -> Result<Response<v1::ListResourcesResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
+        let (admission, deadline) = self.admit(&request, Asked::List, 1)?;
+        let request = request.into_inner();
         let demand = request.consistency.clone();
-        self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.list_resources(snapshot, request)).await
+        self.expensively(admission, deadline, demand.as_ref(), move |pdp, snapshot, caller, _| {
+            pdp.list_resources(snapshot, request, caller)
+        })
+        .await
     }
 
     async fn list_subjects(
         &self,
         request: Request<v1::ListSubjectsRequest>,
     ) -> Result<Response<v1::ListSubjectsResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
+        let (admission, deadline) = self.admit(&request, Asked::List, 1)?;
+        let request = request.into_inner();
         let demand = request.consistency.clone();
-        self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.list_subjects(snapshot, request)).await
+        self.expensively(admission, deadline, demand.as_ref(), move |pdp, snapshot, caller, _| {
+            pdp.list_subjects(snapshot, request, caller)
+        })
+        .await
     }
 
     async fn check_grant(
         &self,
         request: Request<v1::CheckGrantRequest>,
     ) -> Result<Response<v1::CheckGrantResponse>, Status> {
-        let (metadata, _, v1::CheckGrantRequest { request }) = request.into_parts();
-        let Some(request) = request else {
-            self.pdp.metrics().malformed();
-            return Err(Refusal::Malformed(convert::missing("request")).into());
-        };
+        let (admission, deadline) = self.admit(&request, Asked::Administration, 1)?;
+        let request = self.present(request.into_inner().request)?;
         let demand = request.consistency.clone();
-        self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.check_grant(snapshot, &request)).await
+        self.expensively(admission, deadline, demand.as_ref(), move |pdp, snapshot, caller, _| {
+            pdp.check_grant(snapshot, &request, caller)
+        })
+        .await
     }
 
     async fn count_seats(
         &self,
         request: Request<v1::CountSeatsRequest>,
     ) -> Result<Response<v1::CountSeatsResponse>, Status> {
-        let (metadata, _, request) = request.into_parts();
+        let (admission, deadline) = self.admit(&request, Asked::Administration, 1)?;
+        let request = request.into_inner();
         let demand = request.consistency.clone();
-        self.expensively(&metadata, demand.as_ref(), move |pdp, snapshot| pdp.count_seats(snapshot, request)).await
+        self.expensively(admission, deadline, demand.as_ref(), move |pdp, snapshot, caller, _| {
+            pdp.count_seats(snapshot, request, caller)
+        })
+        .await
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, slice};
 
-use super::proto::v1::{self, value::Kind};
+use super::{
+    caller::Reasons,
+    proto::v1::{self, value::Kind},
+};
 use crate::{
     decide::{Consideration, Explanation},
     index::Index,
@@ -12,6 +15,9 @@ use crate::{
 
 /// The most properties in one map: checking them for duplicates is quadratic.
 const MAX_PROPERTIES: usize = 256;
+
+/// The most items in one list.
+const MAX_LIST_ITEMS: usize = 1024;
 
 /// A map of properties as generated.
 type Map = BTreeMap<String, v1::Value>;
@@ -119,6 +125,9 @@ fn collect_lists<'w>(field: &str, map: &'w Map, lists: &mut Vec<Vec<Value<'w>>>)
     }
     for (name, value) in map {
         if let Some(Kind::ListValue(v1::ListValue { values })) = &value.kind {
+            if values.len() > MAX_LIST_ITEMS {
+                return Err(Malformed::new(format!("{field}.{name}"), "must not hold more than 1024 items"));
+            }
             lists.push(values.iter().map(|value| scalar(field, name, value)).collect::<Result<_, _>>()?);
         }
     }
@@ -172,30 +181,39 @@ pub(super) fn timestamp(moment: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: moment.seconds(), nanos }
 }
 
-/// A verdict beside which snapshot and moment stand.
-pub(super) fn verdict(index: &Index, verdict: &Verdict) -> v1::Verdict {
+/// A verdict beside which snapshot and moment stand, as far as it is shown.
+pub(super) fn verdict(index: &Index, verdict: &Verdict, shown: Reasons) -> v1::Verdict {
+    let rule_id = if shown.show_rules() { index.rule_id(verdict.because).unwrap_or_default() } else { String::new() };
+    let reason = if shown.show_code() { reason(verdict.reason) } else { v1::Reason::Unspecified };
     v1::Verdict {
         decision: decision(verdict.decision).into(),
-        reason: reason(verdict.reason).into(),
-        rule_id: index.rule_id(verdict.because).unwrap_or_default(),
-        undetermined: verdict.undetermined,
+        reason: reason.into(),
+        rule_id,
+        undetermined: verdict.undetermined && shown.show_code(),
     }
 }
 
-/// A whole answer.
-pub(super) fn response(snapshot: &Snapshot, verdict: &Verdict, time: Timestamp, id: &str) -> v1::AuthorizeResponse {
+/// A whole answer, as far as it is shown.
+pub(super) fn response(
+    snapshot: &Snapshot,
+    of: &Verdict,
+    time: Timestamp,
+    id: &str,
+    shown: Reasons,
+) -> v1::AuthorizeResponse {
+    let v1::Verdict { decision, reason, rule_id, undetermined } = verdict(&snapshot.index, of, shown);
     v1::AuthorizeResponse {
-        decision: decision(verdict.decision).into(),
-        reason: reason(verdict.reason).into(),
-        rule_id: snapshot.index.rule_id(verdict.because).unwrap_or_default(),
-        undetermined: verdict.undetermined,
+        decision,
+        reason,
+        rule_id,
+        undetermined,
         snapshot: Some(snapshot_ref(snapshot)),
         evaluated_at: Some(timestamp(time)),
         request_id: id.to_owned(),
     }
 }
 
-/// A whole explanation.
+/// A whole explanation: for callers who are shown everything.
 pub(super) fn explanation(
     snapshot: &Snapshot,
     explanation: Explanation,
@@ -204,7 +222,7 @@ pub(super) fn explanation(
 ) -> v1::ExplainResponse {
     let Explanation { verdict, summary, considered, ignored_properties } = explanation;
     v1::ExplainResponse {
-        response: Some(response(snapshot, &verdict, time, id)),
+        response: Some(response(snapshot, &verdict, time, id, Reasons::Full)),
         summary,
         considered: considered.into_iter().map(consideration).collect(),
         ignored_properties,

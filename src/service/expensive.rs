@@ -5,14 +5,15 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{self, Sender},
     },
     thread,
-    time::{Duration, Instant},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tonic::Status;
+use tokio::sync::oneshot;
+
+use super::{consistency::Deadline, pdp::Refusal};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -20,7 +21,35 @@ type Job = Box<dyn FnOnce() + Send>;
 #[derive(Debug, Clone)]
 pub struct Expensive {
     jobs: Sender<Job>,
-    places: Arc<Semaphore>,
+    in_flight: Arc<AtomicUsize>,
+}
+
+/// One job, queued or running.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(in_flight: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let taken =
+            in_flight.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < most).then_some(count + 1));
+        taken.ok().map(|_| Self(Arc::clone(in_flight)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub(super) enum Ran<R> {
+    /// It has an answer.
+    Answered(R),
+    /// There was no place for it.
+    Shed,
+    /// It has none: it was late, or panicked, or the daemon ends.
+    Ended(Refusal),
 }
 
 impl Expensive {
@@ -28,7 +57,7 @@ impl Expensive {
     ///
     /// # Errors
     /// No thread.
-    pub fn spawn(in_flight: usize, on_exit: impl Send + 'static) -> io::Result<Self> {
+    pub fn spawn(on_exit: impl Send + 'static) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job>();
         thread::Builder::new().name("sidegate-expensive".to_owned()).spawn(move || {
             let _on_exit = on_exit;
@@ -37,69 +66,77 @@ impl Expensive {
                 drop(catch_unwind(AssertUnwindSafe(job)));
             }
         })?;
-        Ok(Self { jobs, places: Arc::new(Semaphore::new(in_flight)) })
+        Ok(Self { jobs, in_flight: Arc::default() })
     }
 
-    /// Runs one job there. Work whose caller has gone or whose deadline has passed is not begun.
-    ///
-    /// # Errors
-    /// `RESOURCE_EXHAUSTED` over the cap, `DEADLINE_EXCEEDED`, `INTERNAL` when the job panicked.
+    /// Runs one job there, if there are not `most` already. Work whose caller has gone or whose deadline has passed is
+    /// not begun; the job is lent the question whether that is so meanwhile.
     pub(super) async fn run<R: Send + 'static>(
         &self,
-        deadline: Option<Duration>,
-        job: impl FnOnce() -> R + Send + 'static,
-    ) -> Result<R, Status> {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Err(Status::resource_exhausted("too many expensive calls are in flight; try again later"));
-        };
-        let begun = Instant::now();
+        deadline: Deadline,
+        most: usize,
+        job: impl FnOnce(&dyn Fn() -> bool) -> R + Send + 'static,
+    ) -> Ran<R> {
+        if let Err(late) = deadline.before("the call") {
+            return Ran::Ended(late);
+        }
+        let Some(place) = Place::take(&self.in_flight, most) else { return Ran::Shed };
         let (tell, told) = oneshot::channel();
         let job: Job = Box::new(move || {
-            let place: OwnedSemaphorePermit = place;
+            let place = place;
             if tell.is_closed() {
                 return;
             }
-            let late = deadline.is_some_and(|deadline| begun.elapsed() >= deadline);
             let answer =
-                if late { Err(Status::deadline_exceeded("the deadline passed in the queue")) } else { Ok(job()) };
+                deadline.before("the call's turn").map(|()| job(&|| !tell.is_closed() && !deadline.has_passed()));
             drop(place);
             // Fails when the caller has gone meanwhile.
             drop(tell.send(answer));
         });
         if self.jobs.send(job).is_err() {
-            return Err(Status::unavailable("shutting down"));
+            return Ran::Ended(Refusal::Ending);
         }
-        told.await.unwrap_or_else(|_| Err(Status::internal("the call panicked; this is a bug")))
+        match told.await {
+            Ok(Ok(answer)) => Ran::Answered(answer),
+            Ok(Err(late)) => Ran::Ended(late),
+            Err(_) => Ran::Ended(Refusal::Panicked),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::mpsc, time::Duration};
+    use std::sync::{atomic::Ordering, mpsc};
 
-    use tonic::Code;
+    use tonic::metadata::MetadataMap;
 
-    use super::Expensive;
+    use super::{Deadline, Expensive, Ran, Refusal};
+
+    fn within(text: &'static str) -> Deadline {
+        let mut metadata = MetadataMap::new();
+        metadata.insert("grpc-timeout", text.parse().unwrap());
+        Deadline::of(&metadata)
+    }
 
     #[tokio::test]
     async fn sheds_over_the_cap_and_survives_a_panic() {
-        let expensive = Expensive::spawn(1, ()).unwrap();
+        let expensive = Expensive::spawn(()).unwrap();
         let (release, held) = mpsc::channel::<()>();
         let first = tokio::spawn({
             let expensive = expensive.clone();
-            async move { expensive.run(None, move || held.recv().is_ok()).await }
+            async move { expensive.run(within("1M"), 1, move |_| held.recv().is_ok()).await }
         });
-        while expensive.places.available_permits() > 0 {
+        while expensive.in_flight.load(Ordering::Acquire) == 0 {
             tokio::task::yield_now().await;
         }
-        let shed = expensive.run(None, || ()).await.unwrap_err();
-        assert_eq!(shed.code(), Code::ResourceExhausted);
+        assert!(matches!(expensive.run(within("1M"), 1, |_| ()).await, Ran::Shed));
         release.send(()).unwrap();
-        assert!(first.await.unwrap().unwrap());
-        let panicked = expensive.run::<()>(None, || panic!("a bug")).await.unwrap_err();
-        assert_eq!(panicked.code(), Code::Internal);
-        assert_eq!(expensive.run(Some(Duration::from_secs(60)), || 5).await.unwrap(), 5);
-        let late = expensive.run(Some(Duration::ZERO), || ()).await.unwrap_err();
-        assert_eq!(late.code(), Code::DeadlineExceeded);
+        assert!(matches!(first.await.unwrap(), Ran::Answered(true)));
+        let panicked = expensive.run::<()>(within("1M"), 1, |_| panic!("a bug")).await;
+        assert!(matches!(panicked, Ran::Ended(Refusal::Panicked)), "{panicked:?}");
+        assert!(matches!(expensive.run(within("1M"), 1, |goes_on| goes_on()).await, Ran::Answered(true)));
+        let late = expensive.run(within("0n"), 1, |_| ()).await;
+        assert!(matches!(late, Ran::Ended(Refusal::Late(_))), "{late:?}");
+        assert_eq!(expensive.in_flight.load(Ordering::Acquire), 0);
     }
 }

@@ -3,17 +3,24 @@
 mod administration;
 mod lists;
 
-use std::{io, sync::Arc, time::Instant};
+use std::{
+    io,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Instant,
+};
 
 use tonic::{Code, Status, metadata::MetadataMap};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::{
+    caller::{Admission, Asked, Caller, Gate, Place},
     clock::Clock,
     consistency::check,
     convert::{self, Question},
     page_token::PageTokens,
     proto::v1,
+    registry::Connection,
+    settings::Settings,
 };
 use crate::{
     decide::{self, ListError},
@@ -44,6 +51,24 @@ pub enum Refusal {
     /// What is asked about is not there.
     #[error("{0}")]
     NotFound(String),
+    /// Nothing proves who asks, and it matters.
+    #[error("{0}")]
+    Unauthenticated(String),
+    /// Who asks may not ask this.
+    #[error("{0}")]
+    NotAllowed(String),
+    /// A limit is reached.
+    #[error("{0}")]
+    Exhausted(String),
+    /// The caller's time is over.
+    #[error("the deadline passed before {0}")]
+    Late(&'static str),
+    /// The daemon ends.
+    #[error("shutting down; ask again elsewhere")]
+    Ending,
+    /// The call panicked: a bug.
+    #[error("the call panicked; this is a bug")]
+    Panicked,
     /// The snapshot is inconsistent in itself: a bug.
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
@@ -67,10 +92,14 @@ impl From<Refusal> for Status {
                 message,
                 ErrorDetails::with_bad_request_violation(field, problem),
             ),
-            Refusal::NoSnapshot => Status::unavailable(message),
+            Refusal::NoSnapshot | Refusal::Ending => Status::unavailable(message),
             Refusal::NotYet(_) | Refusal::Unmeetable(_) => Status::failed_precondition(message),
             Refusal::NotFound(_) => Status::not_found(message),
-            Refusal::Corrupt(_) => Status::internal(message),
+            Refusal::Unauthenticated(_) => Status::unauthenticated(message),
+            Refusal::NotAllowed(_) => Status::permission_denied(message),
+            Refusal::Exhausted(_) => Status::resource_exhausted(message),
+            Refusal::Late(_) => Status::deadline_exceeded(message),
+            Refusal::Panicked | Refusal::Corrupt(_) => Status::internal(message),
         }
     }
 }
@@ -80,14 +109,25 @@ impl Refusal {
     pub(super) fn into_item(self) -> v1::ItemError {
         let field = match &self {
             Self::Malformed(malformed) => malformed.field.clone(),
-            Self::NoSnapshot | Self::NotYet(_) | Self::Unmeetable(_) | Self::NotFound(_) | Self::Corrupt(_) => {
-                String::new()
-            }
+            Self::NoSnapshot
+            | Self::NotYet(_)
+            | Self::Unmeetable(_)
+            | Self::NotFound(_)
+            | Self::Unauthenticated(_)
+            | Self::NotAllowed(_)
+            | Self::Exhausted(_)
+            | Self::Late(_)
+            | Self::Ending
+            | Self::Panicked
+            | Self::Corrupt(_) => String::new(),
         };
         let status = Status::from(self);
         v1::ItemError { code: status.code().into(), message: status.message().to_owned(), field }
     }
 }
+
+/// So many items of a batch are decided before anybody asks whether the answer is still waited for.
+const CHUNK: usize = 128;
 
 /// Decides, counts what it decides, and has it logged.
 #[derive(Debug)]
@@ -97,6 +137,9 @@ pub struct Pdp {
     log: Option<Arc<DecisionLog>>,
     clock: Clock,
     tokens: PageTokens,
+    gate: Arc<Gate>,
+    /// Calls that wait for a snapshot that they demand.
+    pub(super) waiting: AtomicUsize,
 }
 
 impl Pdp {
@@ -105,7 +148,15 @@ impl Pdp {
     /// # Errors
     /// No random bytes for the key of page tokens.
     pub fn new(store: Arc<Store>, metrics: Arc<Metrics>) -> io::Result<Self> {
-        Ok(Self { store, metrics, log: None, clock: Clock::default(), tokens: PageTokens::new()? })
+        let gate = Arc::new(Gate::new(Settings::default(), Arc::clone(&metrics)));
+        let tokens = PageTokens::new()?;
+        Ok(Self { store, metrics, log: None, clock: Clock::default(), tokens, gate, waiting: AtomicUsize::new(0) })
+    }
+
+    /// The same behind a gate of one's own.
+    #[must_use]
+    pub fn with_gate(self, gate: Arc<Gate>) -> Self {
+        Self { gate, ..self }
     }
 
     /// The same with a decision log.
@@ -122,6 +173,21 @@ impl Pdp {
     /// Where it counts.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Who may ask what.
+    pub(super) fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// Lets a caller ask; nothing is answered without.
+    pub(super) fn admit(
+        &self,
+        connection: Option<&Connection>,
+        asked: Asked,
+        items: usize,
+    ) -> Result<Admission, Refusal> {
+        self.gate.admit(connection, asked, items)
     }
 
     /// The time of a decision that is made now.
@@ -161,31 +227,38 @@ impl Pdp {
         snapshot: &Arc<Snapshot>,
         request: &v1::AuthorizeRequest,
         origin: Origin,
+        caller: &Caller,
     ) -> Result<v1::AuthorizeResponse, Refusal> {
         let time = self.now();
-        let verdict = self.verdict(snapshot, request, &request.request_id, time, origin)?;
-        Ok(convert::response(snapshot, &verdict, time, &request.request_id))
+        let verdict = self.verdict(snapshot, (request, &request.request_id), time, origin, caller)?;
+        Ok(convert::response(snapshot, &verdict, time, &request.request_id, caller.reasons()))
     }
 
-    /// Decides the items of a batch at one moment, up to where its semantics stop.
+    /// Decides the items of a batch at one moment, up to where its semantics stop. Between chunks it asks whether
+    /// somebody still waits for the answer.
     pub(super) fn batch(
         &self,
         snapshot: &Arc<Snapshot>,
         batch: &v1::BatchAuthorizeRequest,
         origin: Origin,
-    ) -> v1::BatchAuthorizeResponse {
+        caller: &Caller,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<v1::BatchAuthorizeResponse, Refusal> {
         use v1::{BatchAuthorizeSemantics as Semantics, batch_authorize_result::Outcome};
         let time = self.now();
         // An unknown semantics was refused before: what is left means to decide every item.
         let semantics = Semantics::try_from(batch.semantics).unwrap_or_default();
         let mut results = Vec::with_capacity(batch.requests.len());
-        for request in &batch.requests {
+        for (number, request) in batch.requests.iter().enumerate() {
+            if number > 0 && number.is_multiple_of(CHUNK) && !goes_on() {
+                return Err(Refusal::Late("the rest of the batch"));
+            }
             // An item without an id of its own is logged under the batch's.
             let logged_as = if request.request_id.is_empty() { &batch.request_id } else { &request.request_id };
-            let verdict = self.verdict(snapshot, request, logged_as, time, origin);
+            let verdict = self.verdict(snapshot, (request, logged_as), time, origin, caller);
             let allowed = verdict.as_ref().is_ok_and(Verdict::is_allow);
             let outcome = match verdict {
-                Ok(verdict) => Outcome::Verdict(convert::verdict(&snapshot.index, &verdict)),
+                Ok(verdict) => Outcome::Verdict(convert::verdict(&snapshot.index, &verdict, caller.reasons())),
                 Err(refusal) => Outcome::Error(refusal.into_item()),
             };
             // What is returned unchanged is bounded also where that bound is what was broken.
@@ -203,12 +276,12 @@ impl Pdp {
                 break;
             }
         }
-        v1::BatchAuthorizeResponse {
+        Ok(v1::BatchAuthorizeResponse {
             results,
             snapshot: Some(convert::snapshot_ref(snapshot)),
             evaluated_at: Some(convert::timestamp(time)),
             request_id: batch.request_id.clone(),
-        }
+        })
     }
 
     /// Decides one request and says why.
@@ -217,12 +290,14 @@ impl Pdp {
         snapshot: &Arc<Snapshot>,
         request: &v1::AuthorizeRequest,
         origin: Origin,
+        caller: &Caller,
     ) -> Result<v1::ExplainResponse, Refusal> {
         let time = self.now();
         let explanation = Question::of(request)?.ask(|question| {
+            caller.may_ask(&snapshot.index, question, Place::Resource)?;
             let explanation = decide::explain(&snapshot.index, question, time)?;
             self.note(snapshot, (question, &request.request_id), explanation.verdict, time, origin);
-            Ok::<_, Malformed>(explanation)
+            Ok::<_, Refusal>(explanation)
         })?;
         Ok(convert::explanation(snapshot, explanation, time, &request.request_id))
     }
@@ -232,18 +307,22 @@ impl Pdp {
         &self,
         snapshot: &Snapshot,
         request: &v1::ListActionsRequest,
+        caller: &Caller,
     ) -> Result<v1::ListActionsResponse, Refusal> {
         let time = self.now();
         let question = Question::of_every_action(request)?;
-        let listed = question.ask(|request| decide::list_actions(&snapshot.index, request, time))?;
+        let listed = question.ask(|request| {
+            caller.may_ask(&snapshot.index, request, Place::Resource)?;
+            Ok::<_, Refusal>(decide::list_actions(&snapshot.index, request, time)?)
+        })?;
         let undetermined = listed.iter().filter(|listed| listed.verdict.undetermined).count();
         let actions = listed.into_iter().map(|listed| v1::ActionVerdict {
             action: listed.action,
-            verdict: Some(convert::verdict(&snapshot.index, &listed.verdict)),
+            verdict: Some(convert::verdict(&snapshot.index, &listed.verdict, caller.reasons())),
         });
         Ok(v1::ListActionsResponse {
             actions: actions.collect(),
-            undetermined_count: u32::try_from(undetermined).unwrap_or(u32::MAX),
+            undetermined_count: caller.reasons().count(u32::try_from(undetermined).unwrap_or(u32::MAX)),
             snapshot: Some(convert::snapshot_ref(snapshot)),
             evaluated_at: Some(convert::timestamp(time)),
             request_id: request.request_id.clone(),
@@ -253,23 +332,30 @@ impl Pdp {
     fn verdict(
         &self,
         snapshot: &Arc<Snapshot>,
-        request: &v1::AuthorizeRequest,
-        logged_as: &str,
+        (request, logged_as): (&v1::AuthorizeRequest, &str),
         time: Timestamp,
         origin: Origin,
+        caller: &Caller,
     ) -> Result<Verdict, Refusal> {
         let begun = Instant::now();
-        let verdict = Question::of(request).and_then(|question| {
+        let verdict = Question::of(request).map_err(Refusal::from).and_then(|question| {
             question.ask(|question| {
+                caller.may_ask(&snapshot.index, question, Place::Resource)?;
                 let verdict = decide::authorize(&snapshot.index, question, time)?;
                 self.metrics.decided(&verdict, begun.elapsed());
                 self.note(snapshot, (question, logged_as), verdict, time, origin);
                 Ok(verdict)
             })
         });
-        verdict.map_err(|malformed| {
-            self.metrics.malformed();
-            malformed.into()
+        self.count_malformed(verdict)
+    }
+
+    /// Counts a question that could not be asked.
+    pub(super) fn count_malformed<R>(&self, answer: Result<R, Refusal>) -> Result<R, Refusal> {
+        answer.inspect_err(|refusal| {
+            if matches!(refusal, Refusal::Malformed(_)) {
+                self.metrics.malformed();
+            }
         })
     }
 

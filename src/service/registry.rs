@@ -10,7 +10,10 @@ use std::{
 
 use dashmap::DashMap;
 
-use super::peer::{Certificate, Peer};
+use super::{
+    caller::Remembered,
+    peer::{Certificate, Peer},
+};
 use crate::observe::metrics::{Closed, Metrics, Shed};
 
 /// One open connection.
@@ -22,6 +25,8 @@ pub struct Connection {
     pub peer: Peer,
     /// What the other end has proved by TLS, once it has.
     pub certificate: OnceLock<Certificate>,
+    /// What the rules about callers say of it.
+    pub remembered: Remembered,
     /// Which listener took it.
     pub listener: &'static str,
     /// Since when.
@@ -72,6 +77,7 @@ impl Registry {
             id,
             peer,
             certificate: OnceLock::new(),
+            remembered: Remembered::default(),
             listener,
             since: Instant::now(),
             heard: AtomicBool::new(false),

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -12,6 +13,7 @@ use tower::Service;
 
 use super::{
     authorization::Authorization,
+    caller::Gate,
     health::HealthService,
     proto::{
         DESCRIPTORS,
@@ -26,14 +28,8 @@ use super::{
 /// The full names of the services whose health is that of the snapshot; empty is the daemon as a whole.
 pub const DATA_SERVICES: [&str; 2] = ["", AuthorizationServiceServer::<Authorization>::NAME];
 
-/// The largest messages a caller may send.
-#[derive(Debug, Clone, Copy)]
-pub struct MessageLimits {
-    /// Of one question.
-    pub single: usize,
-    /// Of a batch.
-    pub batch: usize,
-}
+/// The largest question about health: a service's name.
+const HEALTH_BYTES: usize = 64 * 1024;
 
 /// Authorization, health and both versions of reflection.
 ///
@@ -42,13 +38,12 @@ pub struct MessageLimits {
 pub fn data_routes(
     authorization: &Authorization,
     health: HealthService,
-    limits: MessageLimits,
 ) -> Result<Routes, tonic_reflection::server::Error> {
-    let MessageLimits { single, batch } = limits;
-    let of_size = |most| AuthorizationServiceServer::new(authorization.clone()).max_decoding_message_size(most);
     let names = [AuthorizationServiceServer::<Authorization>::NAME, HealthServer::<HealthService>::NAME];
-    Ok(Routes::new(BySize { single: of_size(single), batch: of_size(batch) })
-        .add_service(HealthServer::new(health).max_decoding_message_size(single))
+    let server = AuthorizationServiceServer::new(authorization.clone());
+    let by_size = BySize { server, gate: authorization.gate() };
+    Ok(Routes::new(by_size)
+        .add_service(HealthServer::new(health).max_decoding_message_size(HEALTH_BYTES))
         .add_service(reflection(&names).build_v1()?)
         .add_service(reflection(&names).build_v1alpha()?)
         .prepare())
@@ -75,11 +70,11 @@ fn reflection(names: &[&str]) -> Reflection<'static> {
     every.fold(registered, |builder, name| builder.with_service_name(*name))
 }
 
-/// The same service twice: tonic's bound on messages is one for all calls of a service.
+/// Bounds messages by call and by the live settings: tonic's bound is one for all calls of a service, for ever.
 #[derive(Debug, Clone)]
 struct BySize {
-    single: AuthorizationServiceServer<Authorization>,
-    batch: AuthorizationServiceServer<Authorization>,
+    server: AuthorizationServiceServer<Authorization>,
+    gate: Arc<Gate>,
 }
 
 impl NamedService for BySize {
@@ -96,10 +91,8 @@ impl Service<Request<Body>> for BySize {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if request.uri().path().ends_with("/BatchAuthorize") {
-            self.batch.call(request)
-        } else {
-            self.single.call(request)
-        }
+        let is_batch = request.uri().path().ends_with("/BatchAuthorize");
+        let most = self.gate.read(|live| if is_batch { live.batch_bytes } else { live.message_bytes });
+        self.server.clone().max_decoding_message_size(most).call(request)
     }
 }

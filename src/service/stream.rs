@@ -12,9 +12,11 @@ use tokio_stream::{Stream, wrappers::WatchStream};
 use tonic::{Status, Streaming};
 
 use super::{
+    caller::Admission,
     convert,
     pdp::{Pdp, Refusal},
     proto::v1::{self, authorize_stream_response::Outcome},
+    registry::Connection,
 };
 use crate::observe::decision_log::Origin;
 
@@ -27,6 +29,9 @@ pub struct Answers {
     questions: Streaming<v1::AuthorizeStreamRequest>,
     drain: WatchStream<bool>,
     origin: Origin,
+    connection: Option<Arc<Connection>>,
+    /// The caller's place among their calls in flight.
+    _admission: Admission,
     ended: bool,
 }
 
@@ -42,8 +47,10 @@ pub(super) fn answer_stream(
     questions: Streaming<v1::AuthorizeStreamRequest>,
     drain: Drain,
     origin: Origin,
+    (connection, admission): (Option<Arc<Connection>>, Admission),
 ) -> Answers {
-    Answers { pdp, questions, drain: WatchStream::new(drain), origin, ended: false }
+    let drain = WatchStream::new(drain);
+    Answers { pdp, questions, drain, origin, connection, _admission: admission, ended: false }
 }
 
 impl Stream for Answers {
@@ -80,9 +87,7 @@ impl Answers {
     fn answer(&self, question: v1::AuthorizeStreamRequest) -> v1::AuthorizeStreamResponse {
         let v1::AuthorizeStreamRequest { request } = question;
         let request = request.unwrap_or_default();
-        let answer = self.pdp.with_snapshot(request.consistency.as_ref(), |snapshot| {
-            self.pdp.authorize(snapshot, &request, self.origin)
-        });
+        let answer = self.decide(&request);
         let outcome = match answer {
             Ok(response) => Outcome::Response(response),
             Err(refusal) => Outcome::Error(Refusal::into_item(refusal)),
@@ -92,5 +97,15 @@ impl Answers {
             Err(_) => String::new(),
         };
         v1::AuthorizeStreamResponse { request_id, outcome: Some(outcome) }
+    }
+
+    /// Each question is one by itself: a stream may outlive the rules by which it was let in.
+    fn decide(&self, request: &v1::AuthorizeRequest) -> Result<v1::AuthorizeResponse, Refusal> {
+        let gate = self.pdp.gate();
+        let caller = gate.caller(self.connection.as_deref())?;
+        gate.charge(&caller, 1)?;
+        self.pdp.with_snapshot(request.consistency.as_ref(), |snapshot| {
+            self.pdp.authorize(snapshot, request, self.origin, &caller)
+        })
     }
 }

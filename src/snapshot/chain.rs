@@ -14,6 +14,12 @@ use super::read::{content_directory, source_names};
 /// As many links as the kernel follows.
 const MAX_LINKS: usize = 40;
 
+/// What a look at a file and at every link on the way to it says: two that are equal mean that nothing was replaced.
+pub fn fingerprint(path: &Path) -> Fingerprint {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Chain::resolve(&path).fingerprint()
+}
+
 /// A path resolved link by link.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Chain {
@@ -102,7 +108,7 @@ impl Chain {
 
 /// Device, inode, size, modification and change of each member; `None` for one that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fingerprint(Vec<(PathBuf, Option<[i128; 5]>)>);
+pub struct Fingerprint(Vec<(PathBuf, Option<[i128; 5]>)>);
 
 fn stamp(path: &Path, follow: bool) -> Option<[i128; 5]> {
     let metadata = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) }.ok()?;

@@ -9,7 +9,7 @@ use sidegate::index::Index;
 use sidegate::model::{Decision, Entity, Reason, Request, Timestamp, Value};
 use sidegate::observe::metrics::Metrics;
 use sidegate::service::proto::v1::{self, authorization_service_server::AuthorizationService, value::Kind};
-use sidegate::service::{Authorization, Expensive, Pdp};
+use sidegate::service::{Authorization, Expensive, Gate, Pdp, Settings};
 use sidegate::snapshot::{Keeper, KeeperHandle, KeeperOptions, Snapshot, Store};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -82,10 +82,12 @@ fn door() -> &'static Door {
         let keeper = Keeper::spawn(options, Arc::clone(&store), builder, on_outcome).expect("a thread");
         told.recv_timeout(Duration::from_secs(60)).expect("an outcome");
         let snapshot = store.load_full().expect("a snapshot");
-        let pdp = Arc::new(Pdp::new(store, Arc::new(Metrics::default())).expect("random bytes"));
-        let expensive = Expensive::spawn(4, ()).expect("a thread");
+        let metrics = Arc::new(Metrics::default());
+        let gate = Gate::new(Settings { batch_items: BATCH_ITEMS, ..Settings::default() }, Arc::clone(&metrics));
+        let pdp = Arc::new(Pdp::new(store, metrics).expect("random bytes").with_gate(Arc::new(gate)));
+        let expensive = Expensive::spawn(()).expect("a thread");
         let (drain, drained) = watch::channel(false);
-        let service = Authorization::new(pdp, expensive, BATCH_ITEMS, drained);
+        let service = Authorization::new(pdp, expensive, drained);
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         Door { runtime, service, snapshot, _keeper: keeper, _drain: drain }
     })

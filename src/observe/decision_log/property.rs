@@ -23,7 +23,8 @@ pub enum Owner {
 impl Owner {
     const ALL: [Self; 4] = [Self::Subject, Self::Action, Self::Resource, Self::Context];
 
-    fn name(self) -> &'static str {
+    /// As the configuration writes it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Subject => "subject",
             Self::Action => "action",

@@ -2,7 +2,7 @@
 
 use std::mem::take;
 
-use super::{Pdp, Refusal, lists::page_size};
+use super::{Caller, Pdp, Place, Refusal, lists::page_size};
 use crate::{
     decide::{self, CountError, GovernorLevel, GrantCheck, GrantError, LevelsError},
     model::{Entity, Malformed, name_problem},
@@ -46,12 +46,20 @@ impl Pdp {
         &self,
         snapshot: &Snapshot,
         request: &v1::AuthorizeRequest,
+        caller: &Caller,
     ) -> Result<v1::CheckGrantResponse, Refusal> {
         let time = self.now();
         let question = Question::of(request)?;
-        let checked = question.ask(|request| decide::check_grant(&snapshot.index, request, time))?;
-        let GrantCheck { verdict, violations } = checked;
-        let response = convert::response(snapshot, &verdict, time, &request.request_id);
+        let checked = question.ask(|request| {
+            caller.may_ask(&snapshot.index, request, Place::Resource)?;
+            Ok::<_, Refusal>(decide::check_grant(&snapshot.index, request, time)?)
+        })?;
+        let GrantCheck { verdict, mut violations } = checked;
+        // They name what the author wrote.
+        if !caller.reasons().show_rules() {
+            violations.clear();
+        }
+        let response = convert::response(snapshot, &verdict, time, &request.request_id, caller.reasons());
         Ok(v1::CheckGrantResponse { response: Some(response), violations })
     }
 
@@ -60,6 +68,7 @@ impl Pdp {
         &self,
         snapshot: &Snapshot,
         mut request: v1::ListLevelsRequest,
+        caller: &Caller,
     ) -> Result<v1::ListLevelsResponse, Refusal> {
         let request_id = take(&mut request.request_id);
         convert::check_request_id(&request_id)?;
@@ -69,11 +78,17 @@ impl Pdp {
         let v1::ListLevelsRequest { subject, scope, .. } = request;
         let subject = named("subject", subject.as_ref())?;
         let scope = named("scope", scope.as_ref())?;
+        caller.may_ask_of(subject.kind)?;
+        caller.may_ask_at(&snapshot.index, scope)?;
         let place = self.place(snapshot, &token, query)?;
         let levels = decide::list_levels(&snapshot.index, subject, scope, place.time)?;
         let first = usize::try_from(place.position).unwrap_or(usize::MAX);
-        let page: Vec<v1::EffectiveLevel> =
-            levels.iter().skip(first).take(page_size(size)).map(effective_level).collect();
+        let page: Vec<v1::EffectiveLevel> = levels
+            .iter()
+            .skip(first)
+            .take(page_size(size))
+            .map(|level| caller.reasons().level(effective_level(level)))
+            .collect();
         let behind = first.saturating_add(page.len());
         let next = u32::try_from(behind).ok().filter(|_| behind < levels.len());
         let next = next.map(|position| self.tokens.seal(&place.at(position), query));
@@ -91,10 +106,12 @@ impl Pdp {
         &self,
         snapshot: &Snapshot,
         request: v1::CountSeatsRequest,
+        caller: &Caller,
     ) -> Result<v1::CountSeatsResponse, Refusal> {
         let v1::CountSeatsRequest { scope, mut seat_classes, request_id, .. } = request;
         convert::check_request_id(&request_id)?;
         let scope = named("scope", scope.as_ref())?;
+        caller.may_ask_at(&snapshot.index, scope)?;
         let time = self.now();
         if seat_classes.is_empty() {
             seat_classes = decide::seat_classes(&snapshot.index)?;

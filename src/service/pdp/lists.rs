@@ -2,9 +2,9 @@
 
 use std::mem::take;
 
-use super::{Pdp, Refusal};
+use super::{Caller, Pdp, Place as Where, Refusal};
 use crate::{
-    decide::{ListError, Listing, PageBounds},
+    decide::{Listing, PageBounds},
     model::{Entity, Request, Timestamp},
     service::{
         convert::{self, Question},
@@ -42,6 +42,7 @@ impl Pdp {
         &self,
         snapshot: &Snapshot,
         mut request: v1::ListResourcesRequest,
+        caller: &Caller,
     ) -> Result<v1::ListResourcesResponse, Refusal> {
         let request_id = take(&mut request.request_id);
         convert::check_request_id(&request_id)?;
@@ -55,12 +56,13 @@ impl Pdp {
         let question = Question::from_parts(&subject, &action, &resource, &context);
         let within = within.as_ref().map(convert::entity);
         let page = self.page(snapshot, &question, &Paging { size, token, query }, |request, time| {
-            Listing::of_resources(&snapshot.index, request, within, time)
+            caller.may_ask(&snapshot.index, request, Where::Within(within))?;
+            Ok(Listing::of_resources(&snapshot.index, request, within, time)?)
         })?;
         Ok(v1::ListResourcesResponse {
             resources: page.entities,
             next_page_token: page.next_page_token,
-            undetermined_count: page.undetermined,
+            undetermined_count: caller.reasons().count(page.undetermined),
             snapshot: Some(convert::snapshot_ref(snapshot)),
             evaluated_at: Some(convert::timestamp(page.time)),
             request_id,
@@ -72,6 +74,7 @@ impl Pdp {
         &self,
         snapshot: &Snapshot,
         mut request: v1::ListSubjectsRequest,
+        caller: &Caller,
     ) -> Result<v1::ListSubjectsResponse, Refusal> {
         let request_id = take(&mut request.request_id);
         convert::check_request_id(&request_id)?;
@@ -84,12 +87,13 @@ impl Pdp {
         let subject = v1::Subject { r#type: subject_type, ..v1::Subject::default() };
         let question = Question::from_parts(&subject, &action, &resource, &context);
         let page = self.page(snapshot, &question, &Paging { size, token, query }, |request, time| {
-            Listing::of_subjects(&snapshot.index, request, time)
+            caller.may_ask(&snapshot.index, request, Where::Resource)?;
+            Ok(Listing::of_subjects(&snapshot.index, request, time)?)
         })?;
         Ok(v1::ListSubjectsResponse {
             subjects: page.entities,
             next_page_token: page.next_page_token,
-            undetermined_count: page.undetermined,
+            undetermined_count: caller.reasons().count(page.undetermined),
             snapshot: Some(convert::snapshot_ref(snapshot)),
             evaluated_at: Some(convert::timestamp(page.time)),
             request_id,
@@ -114,13 +118,13 @@ impl Pdp {
         snapshot: &'i Snapshot,
         question: &Question<'_>,
         paging: &Paging,
-        list: impl for<'q> FnOnce(&Request<'q>, Timestamp) -> Result<Listing<'i, 'q>, ListError>,
+        list: impl for<'q> FnOnce(&Request<'q>, Timestamp) -> Result<Listing<'i, 'q>, Refusal>,
     ) -> Result<Answered, Refusal> {
         let Paging { size, token, query } = paging;
         let place = self.place(snapshot, token, *query)?;
         let bounds = PageBounds { allowed: page_size(*size), looked_at: MOST_LOOKED_AT };
-        let page = question
-            .ask(|request| list(request, place.time).and_then(|listing| listing.page(place.position, bounds)))?;
+        let page =
+            question.ask(|request| Ok::<_, Refusal>(list(request, place.time)?.page(place.position, bounds)?))?;
         let next = page.next.map(|position| self.tokens.seal(&place.at(position), *query));
         Ok(Answered {
             entities: page.allowed.into_iter().map(named).collect(),
