@@ -13,7 +13,7 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use super::{Addresses, AppError, ExitReason, exit::Exits, reconfigure::Reconfigure};
+use super::{Addresses, AppError, ExitReason, descriptors::make_room, exit::Exits, reconfigure::Reconfigure};
 use crate::{
     config::Config,
     observe::{
@@ -27,11 +27,6 @@ use crate::{
     },
     snapshot::{Applied, Builder, Failure, Keeper, KeeperHandle, KeeperOptions, Outcome, Store},
 };
-
-/// Descriptors that are not connections: sockets, event loops, the source, the log, and some to spare.
-const OTHER_DESCRIPTORS: u64 = 64;
-/// Connections of the ops and admin listeners: probes, scrapers, operators.
-const SIDE_CONNECTIONS: usize = 64;
 
 /// The sockets, each with its name in metrics.
 #[derive(Debug)]
@@ -119,8 +114,9 @@ impl Parts {
         let snapshots = Snapshots::new(Arc::clone(&store), Arc::new(move || reloader.reload_and_tell()));
         let routes = admin_routes(snapshots, health.service(Arc::clone(&metrics)))?;
         let admin = Connected { routes, kind: Kind::Grpc, limits, tls: None, drain: end };
-        let registry = Arc::new(Registry::new(most_connections(config.connections), Arc::clone(&metrics)));
-        let side = Arc::new(Registry::new(SIDE_CONNECTIONS, Arc::clone(&metrics)));
+        let room = make_room(config.connections, worker_count(config));
+        let registry = Arc::new(Registry::new(room.data, Arc::clone(&metrics)));
+        let side = Arc::new(Registry::new(room.side, Arc::clone(&metrics)));
         let drain_time = config.drain;
         Ok(Self {
             runtime,
@@ -210,8 +206,11 @@ fn spawn_workers(
         tls,
         drain: drain.clone(),
     };
-    let count = if config.workers == 0 { default_worker_count() } else { config.workers };
-    Ok(Workers::spawn(count, &connected, || guards.guard("data worker"))?)
+    Ok(Workers::spawn(worker_count(config), &connected, || guards.guard("data worker"))?)
+}
+
+fn worker_count(config: &Config) -> usize {
+    if config.workers == 0 { default_worker_count() } else { config.workers }
 }
 
 fn spawn_keeper(
@@ -297,16 +296,4 @@ fn http_limits(config: &Config) -> HttpLimits {
         keepalive: config.keepalive,
         keepalive_timeout: config.keepalive_timeout,
     }
-}
-
-/// A cap that the process could not keep would show as failed accepts instead.
-fn most_connections(wanted: usize) -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
-    let side = u64::try_from(SIDE_CONNECTIONS).unwrap_or(0);
-    let possible = limit.saturating_sub(OTHER_DESCRIPTORS + side).max(1);
-    let possible = usize::try_from(possible).unwrap_or(usize::MAX);
-    if possible < wanted {
-        tracing::warn!(wanted, possible, "fewer connections than configured: descriptors are few (`ulimit -n`)");
-    }
-    wanted.min(possible)
 }

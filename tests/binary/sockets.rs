@@ -9,8 +9,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use sidegate::client::Blocking;
+use sidegate::service::proto::v1::{self, authorization_service_client::AuthorizationServiceClient};
 
-use crate::support::{Daemon, LIMIT, Process, ana_may, command, good, run, until};
+use crate::support::{Daemon, LIMIT, Process, ana_may, block_on, command, good, question, run, until};
 
 /// The program with these arguments, run by a shell that first does something else.
 fn after(first: &str, arguments: &[&str]) -> Command {
@@ -156,9 +157,31 @@ fn an_idle_client_is_told_to_go_and_comes_back() {
     // Its own connection is driven by the calls alone, so it does not hear the farewell before the next one.
     until("it is closed", || daemon.metric(idle) == 1);
     until("it is back", || {
-        let answer = client.call(|client| client.authorize(crate::support::question("ana", "access")));
+        let answer = client.call(|client| client.authorize(question("ana", "access")));
         answer.is_ok_and(|answer| sidegate::client::allows(&answer))
     });
+}
+
+#[test]
+fn an_old_connection_ends_its_stream_in_good_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("sidegate.toml");
+    fs::write(&file, "[limits]\nmax_age = \"300ms\"\n").unwrap();
+    let daemon = Daemon::start_with(&good(), &["--config", file.to_str().unwrap()]).ready();
+    block_on(async {
+        let mut client = AuthorizationServiceClient::connect(format!("http://{}", daemon.data)).await.unwrap();
+        let (ask, asked) = tokio::sync::mpsc::channel(1);
+        ask.send(v1::AuthorizeStreamRequest { request: Some(question("ana", "access")) }).await.unwrap();
+        let asked = tokio_stream::wrappers::ReceiverStream::new(asked);
+        let mut answers = client.authorize_stream(asked).await.unwrap().into_inner();
+        assert!(answers.message().await.unwrap().is_some());
+        let status = answers.message().await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::Unavailable);
+        assert!(status.message().contains("old"), "{status}");
+        // The client opens another connection by itself.
+        client.authorize(question("ana", "access")).await.unwrap();
+    });
+    until("it is counted", || daemon.metric("sidegate_connections_closed_total{listener=\"data\",why=\"age\"}") > 0);
 }
 
 #[test]
@@ -172,6 +195,8 @@ fn with_few_descriptors_health_answers_and_room_is_found_again() {
     let daemon = Daemon::of(directory, process).ready();
     let open: Vec<_> = (0..200).filter_map(|_| TcpStream::connect(&daemon.data).ok()).collect();
     until("some are turned away", || daemon.metric("sidegate_shed_total{what=\"connection\"}") > 0);
+    assert!(daemon.metric("sidegate_connections{listener=\"data\"}") >= 5, "and some are not");
+    assert_eq!(daemon.metric("sidegate_accept_errors_total"), 0, "descriptors were never used up");
     assert_eq!(daemon.get("/livez").0, 200);
     assert_eq!(daemon.get("/readyz").0, 200);
     daemon.write(&(good() + "sequence: 7\n"));
@@ -179,9 +204,7 @@ fn with_few_descriptors_health_answers_and_room_is_found_again() {
     drop(open);
     until("there is room again", || {
         let client = Blocking::connect(&daemon.data, LIMIT);
-        client.is_ok_and(|client| {
-            client.call(|client| client.authorize(crate::support::question("ana", "access"))).is_ok()
-        })
+        client.is_ok_and(|client| client.call(|client| client.authorize(question("ana", "access"))).is_ok())
     });
     assert_eq!(daemon.terminate().code, Some(0));
 }
