@@ -3,6 +3,8 @@
 mod control;
 mod descriptors;
 mod exit;
+mod news;
+mod orphans;
 mod parts;
 mod reconfigure;
 mod renewal;
@@ -29,6 +31,9 @@ use crate::{
 use control::{Command, Signals};
 use parts::Parts;
 use reconfigure::Reconfigure;
+
+/// How long what waits for the log may take to be written at the end.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -142,10 +147,15 @@ pub fn run(config: &Config, started: impl FnOnce(&Running)) -> Result<ExitReason
 /// # Errors
 /// It could not start.
 pub fn run_from(config: &Config, origin: Origin, started: impl FnOnce(&Running)) -> Result<ExitReason, AppError> {
-    let filter = log::init(config.log_format, &config.log_filter)?;
-    let running = start_with(config, document_builder(), true, Some((origin, filter)))?;
-    started(&running);
-    Ok(running.wait())
+    let (log, filter) = log::init(config.log_format, &config.log_filter)?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "starting");
+    let running = start_with(config, document_builder(), true, Some((origin, filter)));
+    let reason = running.map(|running| {
+        started(&running);
+        running.wait()
+    });
+    log.finish(LAST_LINES);
+    reason
 }
 
 /// Starts the daemon in this process, without log and signals: for the demo and for tests.

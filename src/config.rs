@@ -10,7 +10,7 @@ use std::{fmt, net::SocketAddr, path::Path, path::PathBuf, sync::Arc, time::Dura
 
 use crate::{
     observe::{decision_log, log},
-    service::{Access, CallerRule, HttpLimits, Settings, TlsFiles},
+    service::{Access, CallerRule, HttpLimits, Settings, Stale, TlsFiles},
     snapshot::MAX_SOURCE_BYTES,
 };
 use keys::{KEYS, Key};
@@ -31,6 +31,12 @@ pub struct Config {
     pub poll: Duration,
     /// How often it is read again in case even that shows nothing.
     pub reread: Duration,
+    /// The longest random wait before a changed source is read.
+    pub jitter: Duration,
+    /// How long a snapshot may be relied on whose publisher does not say; zero for as long as it is live.
+    pub snapshot_max_age: Duration,
+    /// What becomes of questions when the snapshot is older than it may be.
+    pub stale: Stale,
     /// Where a copy of the newest good snapshot is kept.
     pub state_directory: Option<PathBuf>,
     /// The data listener.
@@ -97,6 +103,9 @@ impl Default for Config {
             debounce: Duration::from_millis(30),
             poll: Duration::from_secs(2),
             reread: Duration::from_secs(60),
+            jitter: Duration::ZERO,
+            snapshot_max_age: Duration::ZERO,
+            stale: Stale::Mark,
             state_directory: None,
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 8650))),
             uds: None,
@@ -267,6 +276,12 @@ impl Config {
         }
         if client_ca.is_some() && certificate.is_none() {
             mistakes.push("`tls.client_ca` needs `tls.certificate` and `tls.key`".to_owned());
+        }
+        if !self.snapshot_max_age.is_zero() && self.snapshot_max_age <= self.poll {
+            mistakes.push(
+                "`snapshot.max_age` must be longer than `snapshot.poll`, which is how often it is begun anew"
+                    .to_owned(),
+            );
         }
         if let Err(error) = log::check_filter(&self.log_filter) {
             mistakes.push(format!("`log.filter`: {error}"));

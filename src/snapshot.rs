@@ -4,6 +4,7 @@
 //! the way from sources to an index is injected as a [`Builder`].
 
 mod chain;
+mod freshness;
 mod keeper;
 mod last_good;
 mod load;
@@ -15,11 +16,13 @@ mod retire;
 mod store;
 mod watch;
 mod write;
+mod writing;
 
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use chain::{Fingerprint, fingerprint};
+pub use freshness::Freshness;
 pub use keeper::{Keeper, KeeperHandle, KeeperOptions, OnOutcome};
 pub use load::{Builder, Failure, LoadError, Snapshot, document_builder, load};
 pub use read::{MAX_SOURCE_BYTES, ReadError, read};

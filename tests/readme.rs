@@ -3,17 +3,19 @@
 //! the lines of a `console` block that begin with `$ sidegate` are run where those files are.
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a failed test is a panic")]
 
+#[path = "readme/operations.rs"]
+mod operations;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use sidegate::app::{self, Running};
 use sidegate::config::{Config, Overrides};
 use sidegate::document::{Source, build};
-use sidegate::model::{Reason, Verdict};
-use sidegate::observe::metrics::{Closed, LiveSnapshot, Metrics, ReloadResult, Shed};
+use sidegate::model::Reason;
 
 /// The built program.
 const SIDEGATE: &str = env!("CARGO_BIN_EXE_sidegate");
@@ -135,22 +137,6 @@ fn every_key_and_variable_told_exists() {
     for (number, rest) in page.split("SIDEGATE_").enumerate().skip(1) {
         let name: String = rest.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
         assert!(name.is_empty() || text.contains(&format!("SIDEGATE_{name}")), "{number}: no variable SIDEGATE_{name}");
-    }
-}
-
-#[test]
-fn every_metric_told_exists_and_every_metric_is_told() {
-    let exported = every_metric();
-    let page = page();
-    let told: BTreeSet<&str> = code_spans(&page)
-        .filter(|span| span.starts_with("sidegate_"))
-        .filter_map(|span| span.split('{').next())
-        .collect();
-    for name in &told {
-        assert!(exported.iter().any(|known| known == name), "there is no metric `{name}`: {exported:?}");
-    }
-    for name in &exported {
-        assert!(told.contains(name.as_str()), "`{name}` is not told");
     }
 }
 
@@ -293,28 +279,6 @@ fn code_spans(page: &str) -> impl Iterator<Item = &str> {
 
 fn first_cell(row: &str) -> &str {
     row.split(" | ").next().unwrap()
-}
-
-/// The names of all metrics, as a scraper sees them after everything has happened once.
-fn every_metric() -> BTreeSet<String> {
-    let metrics = Metrics::default();
-    metrics.decided(&Verdict::deny(Reason::NoGrant), Duration::from_micros(1));
-    metrics.reloaded(ReloadResult::Applied);
-    metrics.shed(Shed::Connection);
-    metrics.connected("data");
-    metrics.disconnected("data", Closed::Client);
-    metrics.tls_renewed(true);
-    metrics.live(LiveSnapshot {
-        sequence: 1,
-        generation: 1,
-        digest: "abc".to_owned(),
-        loaded_at: SystemTime::UNIX_EPOCH,
-    });
-    let text = metrics.render();
-    let series = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next());
-    series
-        .map(|name| ["_bucket", "_sum", "_count"].iter().fold(name, |name, end| name.trim_end_matches(end)).to_owned())
-        .collect()
 }
 
 /// The files of the first `ConfigMap`: block scalars, indented by four.

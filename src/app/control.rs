@@ -12,11 +12,18 @@ use tokio::{
 use super::{
     Addresses, ExitReason,
     exit::Guard,
+    orphans,
     parts::{Bound, Parts},
+    reconfigure::Reconfigure,
     renewal,
 };
-use crate::service::{Connected, Drain, Gate, Health, Listener, Registry, accept_loop, unknown_names};
-use crate::snapshot::Store;
+use crate::{
+    observe::decision_log::DecisionLog,
+    service::{
+        Clock, Connected, Drain, Gate, Health, Listener, Registry, Stale, accept_loop, mind_staleness, unknown_names,
+    },
+    snapshot::{KeeperHandle, Store},
+};
 
 /// Of what the rules name and the snapshot does not know, so much is told.
 const MOST_WARNINGS: usize = 20;
@@ -54,27 +61,20 @@ impl Parts {
             tasks.spawn_on(accepting, runtime.handle());
         }
         for (listener, name, connected) in [(ops_listener, "ops", ops), (admin_listener, "admin", admin)] {
-            if let Some(listener) = listener {
-                let accepting = serve_here(
-                    listener,
-                    name,
-                    Arc::clone(&side),
-                    end.clone(),
-                    connected,
-                    self.guards.guard("side listener"),
-                );
-                tasks.spawn_on(accepting, runtime.handle());
-            }
+            let Some(listener) = listener else { continue };
+            let guard = self.guards.guard("side listener");
+            let accepting = serve_here(listener, name, Arc::clone(&side), end.clone(), connected, guard);
+            tasks.spawn_on(accepting, runtime.handle());
         }
-        let bridge = bridge(self.store.subscribe(), self.health.clone(), drain, self.guards.guard("health bridge"));
-        tasks.spawn_on(bridge, runtime.handle());
-        let names = warn_of_names(
-            Arc::clone(&self.store),
-            Arc::clone(&self.gate),
-            end_of_names,
-            self.guards.guard("check of the caller rules"),
-        );
-        tasks.spawn_on(names, runtime.handle());
+        let (store, health) = (Arc::clone(&self.store), self.health.clone());
+        tasks.spawn_on(bridge(store, health, self.stale, drain, self.guards.guard("health bridge")), runtime.handle());
+        let guard = self.guards.guard("watch on the age");
+        tasks.spawn_on(age(Arc::clone(&self.store), self.clock, guard), runtime.handle());
+        if signals.is_some() {
+            tasks.spawn_on(orphans::bury(), runtime.handle());
+        }
+        let guard = self.guards.guard("check of the caller rules");
+        tasks.spawn_on(warn_of_names(Arc::clone(&self.store), self.gate, end_of_names, guard), runtime.handle());
         if let Some(tls) = &tls {
             let guard = self.guards.guard("certificate watch");
             let watching = renewal::watch(Arc::clone(tls), Arc::clone(&self.metrics), guard);
@@ -82,17 +82,11 @@ impl Parts {
         }
         tell_of(&self.addresses);
         let mut orders = Orders { commands, exits: self.exits, signals };
+        let reload = || {
+            drop(renewal::renew_soon(tls.as_ref(), &self.metrics));
+            read_all_again(decision_log.as_deref(), &self.keeper, self.reconfigure.as_ref());
+        };
         let reason = runtime.block_on(async {
-            let reload = || {
-                if let Some(log) = &decision_log {
-                    log.reopen();
-                }
-                drop(renewal::renew_soon(tls.as_ref(), &self.metrics));
-                self.keeper.reload();
-                if let Some(reconfigure) = &self.reconfigure {
-                    reconfigure.read_again();
-                }
-            };
             if let Some(reason) = orders.until_told(reload).await {
                 return reason;
             }
@@ -113,6 +107,17 @@ impl Parts {
         tracing::info!(%reason, "ending");
         runtime.shutdown_background();
         reason
+    }
+}
+
+/// What SIGHUP stands for.
+fn read_all_again(log: Option<&DecisionLog>, keeper: &KeeperHandle, configuration: Option<&Reconfigure>) {
+    if let Some(log) = log {
+        log.reopen();
+    }
+    keeper.reload();
+    if let Some(configuration) = configuration {
+        configuration.read_again();
     }
 }
 
@@ -142,21 +147,33 @@ async fn serve_here(
     .await;
 }
 
-/// Health follows the first snapshot. A refused reload later changes nothing: the last good one serves.
-async fn bridge(
-    mut status: tokio::sync::watch::Receiver<crate::snapshot::Status>,
-    health: Health,
-    mut drain: Drain,
-    guard: Guard,
-) {
+/// Health follows the first snapshot. A refused reload later changes nothing: the last good one serves. One that is too old
+/// does where that is to be denied.
+async fn bridge(store: Arc<Store>, health: Health, stale: Stale, mut drain: Drain, guard: Guard) {
     let _guard = guard;
-    tokio::select! {
-        biased;
-        _ = drain.wait_for(|draining| *draining) => return,
-        live = status.wait_for(|status| status.generation > 0) => if live.is_err() { return },
+    let mut status = store.subscribe();
+    let mut told = false;
+    loop {
+        let serving = {
+            let status = status.borrow_and_update();
+            status.generation > 0 && !(status.stale && stale == Stale::Deny)
+        };
+        if serving != told {
+            health.set_all(serving).await;
+            told = serving;
+        }
+        tokio::select! {
+            biased;
+            _ = drain.wait_for(|draining| *draining) => return,
+            changed = status.changed() => if changed.is_err() { return },
+        }
     }
-    health.set_all(true).await;
-    drop(drain.wait_for(|draining| *draining).await);
+}
+
+/// Tells when the snapshot becomes too old.
+async fn age(store: Arc<Store>, clock: Clock, guard: Guard) {
+    let _guard = guard;
+    mind_staleness(store, clock).await;
 }
 
 /// Tells, once a snapshot or a change of the rules, what the rules name and the snapshot does not know.

@@ -37,3 +37,29 @@ impl Drop for Guard {
         self.exits.tell(ExitReason::Died(self.what));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ExitReason, Exits};
+
+    #[tokio::test]
+    async fn a_thread_or_task_that_panics_ends_the_process() {
+        let (exits, mut told) = Exits::new();
+        let guard = exits.guard("thread");
+        let thread = std::thread::spawn(move || {
+            let _guard = guard;
+            panic!("a thread that panics");
+        });
+        assert!(thread.join().is_err());
+        let guard = exits.guard("task");
+        let task = tokio::spawn(async move {
+            let _guard = guard;
+            panic!("a task that panics");
+        });
+        assert!(task.await.is_err());
+        for what in ["thread", "task"] {
+            let reason = told.recv().await.unwrap();
+            assert_eq!((&reason, reason.code()), (&ExitReason::Died(what), 70));
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Builds every part from the configuration: sockets first, so that a taken address ends the start before any work.
 
 use std::{
+    io,
     path::Path,
     sync::{
         Arc,
@@ -13,19 +14,18 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use super::{Addresses, AppError, ExitReason, descriptors::make_room, exit::Exits, reconfigure::Reconfigure};
+use super::{
+    Addresses, AppError, ExitReason, descriptors::make_room, exit::Exits, news::tell_of, reconfigure::Reconfigure,
+};
 use crate::{
     config::Config,
-    observe::{
-        decision_log::DecisionLog,
-        metrics::{LiveSnapshot, Metrics, ReloadResult},
-    },
+    observe::{decision_log::DecisionLog, metrics::Metrics},
     service::{
-        Authorization, Connected, DATA_SERVICES, Drain, Expensive, Gate, Health, HttpLimits, Kind, Listener, Liveness,
-        Pdp, Registry, Snapshots, Tls, Workers, admin_routes, bind_tcp, bind_unix, data_routes, default_worker_count,
-        ops_routes,
+        Authorization, Clock, Connected, DATA_SERVICES, Drain, Expensive, FastPath, Gate, Health, HttpLimits, Kind,
+        Listener, Liveness, Pdp, Registry, Snapshots, Stale, Tls, Workers, admin_routes, bind_tcp, bind_unix,
+        data_routes, default_worker_count, ops_routes,
     },
-    snapshot::{Applied, Builder, Failure, Keeper, KeeperHandle, KeeperOptions, Outcome, Store},
+    snapshot::{Builder, Keeper, KeeperHandle, KeeperOptions, Outcome, Store},
 };
 
 /// The sockets, each with its name in metrics.
@@ -65,12 +65,19 @@ pub(super) struct Parts {
     pub(super) exits: mpsc::UnboundedReceiver<ExitReason>,
     pub(super) guards: Exits,
     pub(super) drain_time: std::time::Duration,
+    pub(super) stale: Stale,
+    /// The clock of every decision.
+    pub(super) clock: Clock,
 }
 
 impl Parts {
     pub(super) fn assemble(config: &Config, builder: Builder) -> Result<Self, AppError> {
         let source = config.snapshot.clone().ok_or(AppError::NoSource)?;
-        let runtime = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .thread_name("sidegate-block")
+            .max_blocking_threads(4)
+            .build()?;
         let (bound, addresses) = {
             let _within = runtime.enter();
             bind(config)?
@@ -82,13 +89,7 @@ impl Parts {
             metrics.insecure_listen();
         }
         let store = Arc::new(Store::default());
-        let health = runtime.block_on(async {
-            let health = Health::new().await;
-            for name in DATA_SERVICES {
-                health.set(name, false).await;
-            }
-            health
-        });
+        let health = runtime.block_on(new_health());
         let (guards, exits) = Exits::new();
         let (draining, drain) = watch::channel(false);
         let (ending, end) = watch::channel(false);
@@ -96,28 +97,33 @@ impl Parts {
         let decision_log = DecisionLog::spawn(config.decision_log.clone(), metrics.decision_log(), on_exit)?;
         let decision_log = decision_log.map(Arc::new);
         let gate = Arc::new(Gate::new(config.settings(), Arc::clone(&metrics)));
-        let pdp = Pdp::new(Arc::clone(&store), Arc::clone(&metrics))?;
-        let pdp = pdp.with_log(decision_log.clone()).with_gate(Arc::clone(&gate));
+        let pdp = decision_point(config, &store, &metrics, decision_log.as_ref())?.with_gate(Arc::clone(&gate));
+        let clock = pdp.clock();
         let workers = Arc::new(spawn_workers(config, pdp, &metrics, &health, &guards, &drain, tls.clone())?);
-        let keeper = Arc::new(spawn_keeper(config, source, &store, &metrics, builder, &guards)?);
+        let keeper = Arc::new(spawn_keeper(config, source.clone(), &store, &metrics, builder, &guards)?);
         let limits = http_limits(config);
-        let liveness =
-            Liveness { workers: Arc::clone(&workers), store: Arc::clone(&store), drain, metrics: Arc::clone(&metrics) };
-        let ops = Connected {
-            routes: ops_routes(liveness, health.service(Arc::clone(&metrics))),
-            kind: Kind::Any,
+        let liveness = Liveness {
+            workers: Arc::clone(&workers),
+            store: Arc::clone(&store),
+            stale: config.stale,
+            drain,
+            metrics: Arc::clone(&metrics),
+        };
+        let beside = |routes, kind| Connected {
+            routes,
+            fast: None,
+            kind,
             limits: limits.clone(),
             tls: None,
             drain: end.clone(),
         };
+        let ops = beside(ops_routes(liveness, health.service(Arc::clone(&metrics))), Kind::Any);
         let reloader = Arc::clone(&keeper);
-        let snapshots = Snapshots::new(Arc::clone(&store), Arc::new(move || reloader.reload_and_tell()));
-        let routes = admin_routes(snapshots, health.service(Arc::clone(&metrics)))?;
-        let admin = Connected { routes, kind: Kind::Grpc, limits, tls: None, drain: end };
+        let snapshots = Snapshots::new(Arc::clone(&store), source, Arc::new(move || reloader.reload_and_tell()));
+        let admin = beside(admin_routes(snapshots, health.service(Arc::clone(&metrics)))?, Kind::Grpc);
         let room = make_room(config.connections, worker_count(config));
         let registry = Arc::new(Registry::new(room.data, Arc::clone(&metrics)));
         let side = Arc::new(Registry::new(room.side, Arc::clone(&metrics)));
-        let drain_time = config.drain;
         Ok(Self {
             runtime,
             bound,
@@ -139,9 +145,29 @@ impl Parts {
             ending,
             exits,
             guards,
-            drain_time,
+            drain_time: config.drain,
+            stale: config.stale,
+            clock,
         })
     }
+}
+
+async fn new_health() -> Health {
+    let health = Health::new().await;
+    for name in DATA_SERVICES {
+        health.set(name, false).await;
+    }
+    health
+}
+
+fn decision_point(
+    config: &Config,
+    store: &Arc<Store>,
+    metrics: &Arc<Metrics>,
+    log: Option<&Arc<DecisionLog>>,
+) -> io::Result<Pdp> {
+    let pdp = Pdp::new(Arc::clone(store), Arc::clone(metrics))?;
+    Ok(pdp.with_log(log.cloned()).with_stale(config.stale))
 }
 
 fn bind(config: &Config) -> Result<(Bound, Addresses), AppError> {
@@ -197,10 +223,12 @@ fn spawn_workers(
     drain: &Drain,
     tls: Option<Arc<Tls>>,
 ) -> Result<Workers, AppError> {
-    let expensive = Expensive::spawn(guards.guard("thread for expensive calls"))?;
-    let authorization = Authorization::new(Arc::new(pdp), expensive, drain.clone());
+    let expensive = Expensive::spawn(Arc::clone(metrics), guards.guard("thread for expensive calls"))?;
+    let pdp = Arc::new(pdp);
+    let authorization = Authorization::new(Arc::clone(&pdp), expensive, drain.clone());
     let connected = Connected {
         routes: data_routes(&authorization, health.service(Arc::clone(metrics)))?,
+        fast: Some(FastPath::new(pdp)),
         kind: Kind::Grpc,
         limits: http_limits(config),
         tls,
@@ -226,6 +254,8 @@ fn spawn_keeper(
         debounce: config.debounce,
         poll: config.poll,
         reread: config.reread,
+        jitter: config.jitter,
+        max_age: (!config.snapshot_max_age.is_zero()).then_some(config.snapshot_max_age),
         state: config.state_directory.clone(),
         ..KeeperOptions::new(source)
     };
@@ -246,44 +276,6 @@ fn spawn_keeper(
         }
     });
     Ok(Keeper::spawn(options, Arc::clone(store), builder, on_outcome)?)
-}
-
-fn tell_of(outcome: &Outcome, metrics: &Metrics) {
-    match outcome {
-        Outcome::Applied(applied) => {
-            metrics.reloaded(ReloadResult::Applied);
-            tell_of_live(applied, metrics);
-        }
-        Outcome::Unchanged => {
-            metrics.reloaded(ReloadResult::Unchanged);
-            tracing::info!("the source holds what is live");
-        }
-        Outcome::Rejected(failure) => tell_of_refused(failure, metrics),
-        Outcome::Restored(applied, failure) => {
-            tell_of_refused(failure, metrics);
-            tell_of_live(applied, metrics);
-            tracing::warn!("serving the copy of the last good snapshot until the source is good");
-        }
-    }
-}
-
-fn tell_of_live(applied: &Applied, metrics: &Metrics) {
-    let Applied { sequence, generation, digest, loaded_at, counts, warnings } = applied;
-    metrics.live(LiveSnapshot {
-        sequence: *sequence,
-        generation: *generation,
-        digest: digest.clone(),
-        loaded_at: *loaded_at,
-    });
-    tracing::info!(generation, sequence, digest, ?counts, "a snapshot is live");
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
-}
-
-fn tell_of_refused(failure: &Failure, metrics: &Metrics) {
-    metrics.reloaded(ReloadResult::Rejected);
-    tracing::error!(errors = failure.errors.len(), "the source was refused:\n{}", failure.rendered);
 }
 
 fn http_limits(config: &Config) -> HttpLimits {

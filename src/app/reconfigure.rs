@@ -52,6 +52,7 @@ impl Reconfigure {
             seen,
             running: config.clone(),
             read: config.clone(),
+            refused: None,
             filter,
             gate: Arc::clone(&parts.gate),
             metrics: Arc::clone(&parts.metrics),
@@ -81,6 +82,8 @@ struct Worker {
     running: Config,
     /// What was read last without a mistake.
     read: Config,
+    /// Why the file as it was read last is not in force, if it is not.
+    refused: Option<String>,
     filter: log::Filter,
     gate: Arc<Gate>,
     metrics: Arc<Metrics>,
@@ -94,8 +97,11 @@ impl Worker {
         }
         loop {
             match self.woken.recv_timeout(POLL) {
-                Ok(()) => {}
-                Err(RecvTimeoutError::Timeout) if fingerprint(&self.file) == self.seen => continue,
+                Ok(()) => self.refused = None,
+                // What was refused is read again: a fault of the disk may be over without any change to see.
+                Err(RecvTimeoutError::Timeout) if self.refused.is_none() && fingerprint(&self.file) == self.seen => {
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -108,15 +114,17 @@ impl Worker {
     fn reload(&mut self) {
         let new = match self.origin.load() {
             Ok(loaded) => loaded.config,
-            Err(mistakes) => return self.refuse(&mistakes.to_string()),
+            Err(mistakes) => return self.refuse(mistakes.to_string()),
         };
         // A file that is cut off at its start must not open every door.
         if new.callers.is_empty() && !self.running.callers.is_empty() {
             return self.refuse(
                 "the file holds no `[[callers]]` any more, which would let everybody ask everything; that takes a \
-                 restart",
+                 restart"
+                    .to_owned(),
             );
         }
+        self.refused = None;
         let (live, waiting) = self.read.differences(&new);
         for key in &waiting {
             tracing::warn!(key, "`{key}` changed; it takes effect at the next start");
@@ -137,9 +145,13 @@ impl Worker {
         tracing::info!(callers = self.running.callers.len(), changed = live.join(", "), "a configuration is in force");
     }
 
-    fn refuse(&self, mistakes: &str) {
-        self.metrics.config_reloaded(ReloadResult::Rejected);
-        tracing::error!("the configuration was refused; the one before stays in force:\n{mistakes}");
+    /// Said and counted once for the same mistakes.
+    fn refuse(&mut self, mistakes: String) {
+        if self.refused.as_ref() != Some(&mistakes) {
+            self.metrics.config_reloaded(ReloadResult::Rejected);
+            tracing::error!("the configuration was refused; the one before stays in force:\n{mistakes}");
+        }
+        self.refused = Some(mistakes);
     }
 }
 

@@ -3,9 +3,12 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::Config;
-use crate::observe::{
-    decision_log::{Destination, Mode, PropertyName},
-    log::Format,
+use crate::{
+    observe::{
+        decision_log::{Destination, Mode, PropertyName},
+        log::Format,
+    },
+    service::Stale,
 };
 
 /// One key of the configuration.
@@ -31,6 +34,7 @@ pub(super) enum Slot<'a> {
     Name(&'a mut Option<String>),
     Text(&'a mut String),
     Format(&'a mut Format),
+    Stale(&'a mut Stale),
     Mode(&'a mut Mode),
     Destination(&'a mut Destination),
     Properties(&'a mut Vec<PropertyName>),
@@ -60,6 +64,12 @@ pub(super) const KEYS: &[Key] = keys! {
         |config| Slot::Time { value: &mut config.poll, zero: false };
     "snapshot.reread" "SIDEGATE_SNAPSHOT_REREAD" "How often it is read again in case even that shows nothing"
         |config| Slot::Time { value: &mut config.reread, zero: false };
+    "snapshot.jitter" "SIDEGATE_SNAPSHOT_JITTER" "The longest random wait before a changed source is read, for large fleets"
+        |config| Slot::Time { value: &mut config.jitter, zero: true };
+    "snapshot.max_age" "SIDEGATE_SNAPSHOT_MAX_AGE" "How old a snapshot may be whose publisher does not say; 0s for any age"
+        |config| Slot::Time { value: &mut config.snapshot_max_age, zero: true };
+    "snapshot.stale" "SIDEGATE_SNAPSHOT_STALE" "What becomes of questions when it is older: `mark` the answers, or `deny`"
+        |config| Slot::Stale(&mut config.stale);
     "snapshot.state_directory" "SIDEGATE_STATE_DIRECTORY" "Keeps a copy of the newest good snapshot here, to start from when the source is bad"
         |config| Slot::Path(&mut config.state_directory);
     "listen.data" "SIDEGATE_LISTEN" "Address of the data listener: loopback, unless with `tls.client_ca` or `insecure`"
@@ -160,6 +170,10 @@ impl Slot<'_> {
                     _ => return Err("must be `text` or `json`".to_owned()),
                 }
             }
+            Self::Stale(value) => {
+                let stale = Stale::ALL.into_iter().find(|stale| stale.name() == text);
+                *value = stale.ok_or_else(|| "must be `mark` or `deny`".to_owned())?;
+            }
             Self::Mode(value) => {
                 let mode = Mode::ALL.into_iter().find(|mode| mode.name() == text);
                 *value = mode.ok_or_else(|| "must be `off`, `denials`, `all` or `sampled`".to_owned())?;
@@ -195,6 +209,7 @@ impl Slot<'_> {
             Self::Text(text) => quoted(text),
             Self::Format(Format::Text) => quoted("text"),
             Self::Format(Format::Json) => quoted("json"),
+            Self::Stale(stale) => quoted(stale.name()),
             Self::Mode(mode) => quoted(mode.name()),
             Self::Destination(to) => quoted(&to.to_string()),
             Self::Properties(names) => quoted(&names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
@@ -213,6 +228,7 @@ impl Slot<'_> {
             | Self::Name(_)
             | Self::Text(_)
             | Self::Format(_)
+            | Self::Stale(_)
             | Self::Mode(_)
             | Self::Destination(_)
             | Self::Properties(_) => "string",

@@ -1,8 +1,16 @@
-//! The log: text or JSON lines on standard error, filtered by level or target.
+//! The log: text or JSON lines on standard error, filtered by level or target. Who logs never waits for who reads.
 
-use std::io;
+mod queue;
 
+use std::{io, panic, sync::OnceLock, thread, time::Duration};
+
+use prometheus_client::metrics::counter::Counter;
 use tracing_subscriber::{EnvFilter, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt};
+
+use queue::Lines;
+
+/// How much is told of what a panic says.
+const LONGEST_PANIC: usize = 1024;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,6 +33,9 @@ pub enum LogError {
         /// What is wrong.
         problem: String,
     },
+    /// No thread to write it.
+    #[error("cannot start the log: {0}")]
+    Thread(#[from] io::Error),
     /// Somebody set one up already.
     #[error("a log is set up already")]
     Twice,
@@ -54,19 +65,49 @@ pub fn check_filter(filter: &str) -> Result<(), LogError> {
     parse(filter).map(drop)
 }
 
+/// The log of the process. There is one, as there is one subscriber of `tracing`.
+#[derive(Debug, Clone)]
+pub struct Log(Lines);
+
 /// Sends the log of the whole process to standard error. Control characters in what is logged are escaped.
 ///
 /// # Errors
-/// A wrong filter, or a log that is set up already.
-pub fn init(format: Format, filter: &str) -> Result<Filter, LogError> {
+/// A wrong filter, no thread, or a log that is set up already.
+pub fn init(format: Format, filter: &str) -> Result<(Log, Filter), LogError> {
     let (filter, handle) = reload::Layer::new(parse(filter)?);
     let registry = tracing_subscriber::registry().with(filter);
+    let tell_of = |count| tracing::warn!(count, "lines are missing from this log: nobody read it fast enough");
+    let lines = Lines::spawn(io::stderr(), dropped(), tell_of)?;
     let done = match format {
-        Format::Text => registry.with(fmt::layer().with_ansi(false).with_writer(io::stderr)).try_init(),
-        Format::Json => registry.with(fmt::layer().json().with_writer(io::stderr)).try_init(),
+        Format::Text => registry.with(fmt::layer().with_ansi(false).with_writer(lines.clone())).try_init(),
+        Format::Json => registry.with(fmt::layer().json().with_writer(lines.clone())).try_init(),
     };
     done.map_err(|_| LogError::Twice)?;
-    Ok(Filter(handle))
+    // What the hook of the standard library prints is several lines, and of no format.
+    panic::set_hook(Box::new(tell_of_panic));
+    Ok((Log(lines), Filter(handle)))
+}
+
+fn tell_of_panic(panic: &panic::PanicHookInfo<'_>) {
+    let thread = thread::current();
+    let at = panic.location().map(ToString::to_string);
+    let payload = panic.payload();
+    let said = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let said: Option<String> = said.map(|said| said.chars().take(LONGEST_PANIC).collect());
+    tracing::error!(thread = thread.name(), at, said, "a thread panicked; this is a bug");
+}
+
+impl Log {
+    /// Waits until what was logged is written, for at most so long.
+    pub fn finish(&self, within: Duration) {
+        self.0.finish(within);
+    }
+}
+
+/// How many lines were dropped, in the whole process.
+pub fn dropped() -> Counter {
+    static DROPPED: OnceLock<Counter> = OnceLock::new();
+    DROPPED.get_or_init(Counter::default).clone()
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, LogError> {

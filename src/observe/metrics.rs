@@ -1,27 +1,52 @@
 //! The metrics and their names. No id of a caller, a subject or a resource is ever a label.
 //!
-//! Decisions are counted in [`Hot`], which costs a request a few uncontended additions; everything else is rare.
+//! What every request touches is counted by thread, which costs it a few uncontended additions; everything else is rare.
 
+mod calls;
 mod closed;
+mod durations;
 mod hot;
+mod live;
+mod process;
+mod shards;
+mod text;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicI64},
-    time::{Duration, SystemTime},
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
 };
 
 use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::ConstGauge, gauge::Gauge, info::Info},
+    encoding::{
+        EncodeLabelSet,
+        text::{encode_eof, encode_registry},
+    },
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
 
+pub use calls::{Call, Method};
 pub use closed::Closed;
-pub use hot::Hot;
 
-use crate::model::Verdict;
+use super::log;
+use crate::{model::Verdict, snapshot::Applied};
+use calls::Calls;
 use closed::ClosedLabels;
+use hot::Hot;
+use live::Live;
+use process::Process;
+
+/// Upper bounds for reloads, in seconds.
+const RELOAD_BOUNDS: [f64; 9] = [0.001, 0.005, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
+
+/// The formats that a scraper may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposition {
+    /// `OpenMetrics` 1.0.
+    OpenMetrics,
+    /// The text format of Prometheus that came before.
+    Text,
+}
 
 /// What became of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -127,8 +152,12 @@ const SHED: &str = "limit";
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// What every process tells, under names that do not begin with ours.
+    process: Registry,
     hot: Arc<Hot>,
+    calls: Arc<Calls>,
     live: Arc<Live>,
+    reload_seconds: Histogram,
     reloads: Family<ReloadLabels, Counter>,
     sheds: Family<ShedLabels, Counter>,
     callers: Family<CallerLabels, Counter>,
@@ -154,8 +183,11 @@ impl Default for Metrics {
         registry.register("build", "The running program", build);
         let mut metrics = Self {
             registry: Registry::default(),
+            process: Registry::default(),
             hot: Arc::default(),
+            calls: Arc::default(),
             live: Arc::default(),
+            reload_seconds: Histogram::new(RELOAD_BOUNDS),
             reloads: Family::default(),
             sheds: Family::default(),
             callers: Family::default(),
@@ -175,6 +207,7 @@ impl Default for Metrics {
         };
         metrics.register(&mut registry);
         metrics.registry = registry;
+        metrics.process.register_collector(Box::new(Process::default()));
         metrics
     }
 }
@@ -182,8 +215,11 @@ impl Default for Metrics {
 impl Metrics {
     fn register(&self, registry: &mut Registry) {
         registry.register_collector(Box::new(Arc::clone(&self.hot)));
+        registry.register_collector(Box::new(Arc::clone(&self.calls)));
         registry.register_collector(Box::new(Arc::clone(&self.live)));
         registry.register("reloads", "Reloads of the source by result", self.reloads.clone());
+        let (name, help) = ("reload", "How long a reload takes from the first byte to the swap or the refusal");
+        registry.register_with_unit(name, help, Unit::Seconds, self.reload_seconds.clone());
         registry.register(
             "source_refused",
             "1 while the newest content of the source is not live",
@@ -208,6 +244,7 @@ impl Metrics {
         registry.register("decision_log_written", "Decisions written to the decision log", written.clone());
         registry.register("decision_log_dropped", "Decisions that are missing from it", dropped.clone());
         registry.register("decision_log_errors", "Failed attempts to write to it", errors.clone());
+        registry.register("log_dropped", "Lines that are missing from the daemon's own log", log::dropped());
         registry.register("draining", "1 from the first moment of shutdown", self.draining.clone());
         registry.register("insecure_listen", "1 where a bind rule was overridden", self.insecure.clone());
     }
@@ -238,9 +275,19 @@ impl Metrics {
         self.reloads.get_or_create(&ReloadLabels { result: result.name() }).inc();
     }
 
+    /// Counts how long a reload took.
+    pub fn reload_took(&self, took: Duration) {
+        self.reload_seconds.observe(took.as_secs_f64());
+    }
+
     /// Describes what is live now.
-    pub fn live(&self, snapshot: LiveSnapshot) {
-        *self.live.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+    pub fn live(&self, applied: Arc<Applied>) {
+        self.live.set(applied);
+    }
+
+    /// Begins to count a call; it ends when what is returned is dropped.
+    pub fn call(&self, method: Method) -> Call {
+        Call::begin(Arc::clone(&self.calls), method)
     }
 
     /// Counts something turned away.
@@ -301,90 +348,27 @@ impl Metrics {
         self.insecure.set(1);
     }
 
+    /// Everything, as a scraper asks for it.
+    pub fn expose(&self, exposition: Exposition) -> String {
+        let open_metrics = self.render();
+        match exposition {
+            Exposition::OpenMetrics => open_metrics,
+            Exposition::Text => text::from_open_metrics(&open_metrics),
+        }
+    }
+
     /// Everything in `OpenMetrics` text.
     pub fn render(&self) -> String {
         let mut text = String::new();
-        if encode(&mut text, &self.registry).is_err() {
+        let whole = encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode_registry(&mut text, &self.process))
+            .and_then(|()| encode_eof(&mut text));
+        if whole.is_err() {
             "# EOF\n".clone_into(&mut text);
         }
         text
     }
 }
 
-/// The live snapshot as metrics show it.
-#[derive(Debug, Clone)]
-pub struct LiveSnapshot {
-    /// The declared sequence.
-    pub sequence: u64,
-    /// The swap's number.
-    pub generation: u64,
-    /// The digest.
-    pub digest: String,
-    /// When it went live.
-    pub loaded_at: SystemTime,
-}
-
-#[derive(Debug, Default)]
-struct Live(Mutex<Option<LiveSnapshot>>);
-
-impl Collector for Live {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let live = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(LiveSnapshot { sequence, generation, digest, loaded_at }) = live else { return Ok(()) };
-        let mut gauge = |name: &str, help: &str, value: u64| {
-            let value = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-            value.encode(encoder.encode_descriptor(name, help, None, value.metric_type())?)
-        };
-        gauge("snapshot_sequence", "The sequence that the live snapshot declares", sequence)?;
-        gauge("snapshot_generation", "Swaps since the start", generation)?;
-        let age = SystemTime::now().duration_since(loaded_at).unwrap_or_default().as_secs_f64();
-        let age = ConstGauge::new(age);
-        let help = "Time since the live snapshot was applied";
-        age.encode(encoder.encode_descriptor("snapshot_age", help, Some(&Unit::Seconds), age.metric_type())?)?;
-        let info = Info::new([("digest", digest)]);
-        let help = "The live snapshot's digest";
-        info.encode(encoder.encode_descriptor("snapshot", help, None, info.metric_type())?)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::time::{Duration, SystemTime};
-
-    use super::{LiveSnapshot, Metrics, ReloadResult, Shed};
-    use crate::model::{Decision, Reason, Verdict};
-
-    #[test]
-    fn everything_has_a_name_and_a_value() {
-        let metrics = Metrics::default();
-        let allow = Verdict { decision: Decision::Allow, ..Verdict::deny(Reason::Granted) };
-        metrics.decided(&allow, Duration::from_nanos(700));
-        metrics.decided(&Verdict::deny(Reason::NoGrant), Duration::from_micros(3));
-        metrics.reloaded(ReloadResult::Applied);
-        metrics.shed(Shed::Connection);
-        metrics.connected("data");
-        let loaded_at = SystemTime::now();
-        metrics.live(LiveSnapshot { sequence: 7, generation: 2, digest: "abc".to_owned(), loaded_at });
-        let text = metrics.render();
-        for line in [
-            "sidegate_decisions_total{decision=\"allow\",reason=\"GRANTED\"} 1",
-            "sidegate_decisions_total{decision=\"deny\",reason=\"NO_GRANT\"} 1",
-            "sidegate_decision_seconds_bucket{le=\"0.000001\"} 1",
-            "sidegate_decision_seconds_bucket{le=\"+Inf\"} 2",
-            "sidegate_decision_seconds_count 2",
-            "sidegate_undetermined_decisions_total 0",
-            "sidegate_reloads_total{result=\"applied\"} 1",
-            "sidegate_shed_total{what=\"connection\"} 1",
-            "sidegate_connections{listener=\"data\"} 1",
-            "sidegate_snapshot_sequence 7",
-            "sidegate_snapshot_generation 2",
-            "sidegate_snapshot_info{digest=\"abc\"} 1",
-            "# EOF",
-        ] {
-            assert!(
-                text.lines().any(|is| is == line || is.starts_with(&format!("{line}.0"))),
-                "{line} is missing from\n{text}"
-            );
-        }
-    }
-}
+mod tests;

@@ -103,7 +103,7 @@ impl AuthorizationService for Authorization {
         request: Request<v1::AuthorizeRequest>,
     ) -> Result<Response<v1::AuthorizeResponse>, Status> {
         let (admission, deadline) = self.admit(&request, Asked::Check, 1)?;
-        let origin = self.pdp.origin(Door::Authorize, request.metadata());
+        let origin = self.pdp.origin(Door::Authorize, request.metadata().as_ref());
         let request = request.into_inner();
         let answer = ask(&self.pdp, deadline, |pdp| {
             pdp.with_snapshot(request.consistency.as_ref(), |live| pdp.authorize(live, &request, origin, &admission))
@@ -118,7 +118,7 @@ impl AuthorizationService for Authorization {
         self.pdp.count_malformed(self.check_batch(request.get_ref()))?;
         let items = request.get_ref().requests.len().max(1);
         let (admission, deadline) = self.admit(&request, Asked::Check, items)?;
-        let origin = self.pdp.origin(Door::Batch, request.metadata());
+        let origin = self.pdp.origin(Door::Batch, request.metadata().as_ref());
         let batch = request.into_inner();
         if items > INLINE_BATCH {
             let demand = batch.consistency.clone();
@@ -142,7 +142,7 @@ impl AuthorizationService for Authorization {
         request: Request<tonic::Streaming<v1::AuthorizeStreamRequest>>,
     ) -> Result<Response<Self::AuthorizeStreamStream>, Status> {
         let (admission, _) = self.admit(&request, Asked::Check, 1)?;
-        let origin = self.pdp.origin(Door::Stream, request.metadata());
+        let origin = self.pdp.origin(Door::Stream, request.metadata().as_ref());
         let connection = connection(request.extensions()).map(Arc::clone);
         let asking = (connection, admission);
         Ok(Response::new(answer_stream(
@@ -156,7 +156,7 @@ impl AuthorizationService for Authorization {
 
     async fn explain(&self, request: Request<v1::ExplainRequest>) -> Result<Response<v1::ExplainResponse>, Status> {
         let (admission, deadline) = self.admit(&request, Asked::Explain, 1)?;
-        let origin = self.pdp.origin(Door::Explain, request.metadata());
+        let origin = self.pdp.origin(Door::Explain, request.metadata().as_ref());
         let request = self.present(request.into_inner().request)?;
         let demand = request.consistency.clone();
         self.expensively(admission, deadline, demand.as_ref(), move |pdp, snapshot, caller, _| {

@@ -21,6 +21,7 @@ use tokio::{
 use tonic::service::Routes;
 
 use super::{
+    fast::FastPath,
     front::{Front, Kind},
     listener::Stream,
     registry::{Connection, Registered},
@@ -68,6 +69,8 @@ impl Default for HttpLimits {
 pub struct Connected {
     /// Where calls go.
     pub routes: Routes,
+    /// What answers plain calls before they get there.
+    pub fast: Option<FastPath>,
     /// What is served.
     pub kind: Kind,
     /// What each may take.
@@ -128,10 +131,10 @@ impl Connected {
         mut life: Life,
         registered: &Registered,
     ) -> Closed {
-        let Self { routes, kind, limits, mut drain, tls: _ } = self;
+        let Self { routes, fast, kind, limits, mut drain, tls: _ } = self;
         let connection = registered.connection();
         let metrics = registered.metrics();
-        let front = Front { routes, kind, connection: connection.clone(), metrics: metrics.clone() };
+        let front = Front { routes, fast, kind, connection: connection.clone(), metrics: metrics.clone() };
         let builder = builder(&limits);
         let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), front));
         let mut clock = pin!(sleep_until(life.next()));

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The most properties in one map: checking them for duplicates is quadratic.
-const MAX_PROPERTIES: usize = 256;
+pub(super) const MAX_PROPERTIES: usize = 256;
 
 /// The most items in one list.
 const MAX_LIST_ITEMS: usize = 1024;
@@ -170,9 +170,10 @@ fn scalar<'w>(field: &str, name: &str, value: &'w v1::Value) -> Result<Value<'w>
     })
 }
 
-/// The snapshot that answered.
-pub(super) fn snapshot_ref(snapshot: &Snapshot) -> v1::SnapshotRef {
-    v1::SnapshotRef { sequence: snapshot.sequence, digest: snapshot.digest.clone() }
+/// The snapshot that answered at a moment.
+pub(super) fn snapshot_ref(snapshot: &Snapshot, time: Timestamp) -> v1::SnapshotRef {
+    let Snapshot { sequence, digest, fresh, .. } = snapshot;
+    v1::SnapshotRef { sequence: *sequence, digest: digest.clone(), stale: fresh.is_over(time) }
 }
 
 /// A moment on the wire.
@@ -207,7 +208,7 @@ pub(super) fn response(
         reason,
         rule_id,
         undetermined,
-        snapshot: Some(snapshot_ref(snapshot)),
+        snapshot: Some(snapshot_ref(snapshot, time)),
         evaluated_at: Some(timestamp(time)),
         request_id: id.to_owned(),
     }

@@ -15,6 +15,8 @@ use tokio::sync::oneshot;
 
 use super::{consistency::Deadline, pdp::Refusal};
 
+use crate::observe::metrics::Metrics;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Hands jobs to the thread.
@@ -57,13 +59,16 @@ impl Expensive {
     ///
     /// # Errors
     /// No thread.
-    pub fn spawn(on_exit: impl Send + 'static) -> io::Result<Self> {
+    pub fn spawn(metrics: Arc<Metrics>, on_exit: impl Send + 'static) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job>();
         thread::Builder::new().name("sidegate-expensive".to_owned()).spawn(move || {
             let _on_exit = on_exit;
             while let Ok(job) = queue.recv() {
                 // Its caller finds the answer missing and says INTERNAL.
-                drop(catch_unwind(AssertUnwindSafe(job)));
+                if catch_unwind(AssertUnwindSafe(job)).is_err() {
+                    metrics.panicked();
+                    tracing::error!("an expensive call panicked; this is a bug");
+                }
             }
         })?;
         Ok(Self { jobs, in_flight: Arc::default() })
@@ -106,11 +111,11 @@ impl Expensive {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{atomic::Ordering, mpsc};
+    use std::sync::{Arc, atomic::Ordering, mpsc};
 
     use tonic::metadata::MetadataMap;
 
-    use super::{Deadline, Expensive, Ran, Refusal};
+    use super::{Deadline, Expensive, Metrics, Ran, Refusal};
 
     fn within(text: &'static str) -> Deadline {
         let mut metadata = MetadataMap::new();
@@ -120,7 +125,8 @@ mod tests {
 
     #[tokio::test]
     async fn sheds_over_the_cap_and_survives_a_panic() {
-        let expensive = Expensive::spawn(()).unwrap();
+        let metrics = Arc::new(Metrics::default());
+        let expensive = Expensive::spawn(Arc::clone(&metrics), ()).unwrap();
         let (release, held) = mpsc::channel::<()>();
         let first = tokio::spawn({
             let expensive = expensive.clone();
@@ -138,5 +144,6 @@ mod tests {
         let late = expensive.run(within("0n"), 1, |_| ()).await;
         assert!(matches!(late, Ran::Ended(Refusal::Late(_))), "{late:?}");
         assert_eq!(expensive.in_flight.load(Ordering::Acquire), 0);
+        assert!(metrics.render().contains("sidegate_handler_panics_total 1"));
     }
 }

@@ -9,9 +9,9 @@ use std::{
 
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use tonic::{Status, body::Body};
+use tonic::Status;
 
-use super::registry::Connection;
+use super::{fast::Reply, registry::Connection};
 
 /// A call, counted from its headers to the end of its answer.
 #[derive(Debug)]
@@ -22,11 +22,6 @@ impl InFlight {
         connection.calls.fetch_add(1, Ordering::Relaxed);
         connection.in_flight.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(connection))
-    }
-
-    /// Whose call it is, for the log.
-    pub(super) fn peer(&self) -> String {
-        self.0.peer.to_string()
     }
 }
 
@@ -81,12 +76,12 @@ impl HttpBody for Arriving {
 /// What the client is sent; the call lasts as long as it.
 #[derive(Debug)]
 pub(super) struct Leaving {
-    body: Body,
+    body: Reply,
     _in_flight: Option<InFlight>,
 }
 
 impl Leaving {
-    pub(super) fn new(body: Body, in_flight: Option<InFlight>) -> Self {
+    pub(super) fn new(body: Reply, in_flight: Option<InFlight>) -> Self {
         // A stream may be answered before its client says anything: then it is the answer that counts.
         if let Some(InFlight(connection)) = &in_flight {
             connection.heard.store(true, Ordering::Relaxed);

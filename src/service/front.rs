@@ -1,23 +1,32 @@
 //! What stands between a connection and its routes: refuses what is no gRPC, counts, turns a panic into INTERNAL.
 
+mod streamed;
+
 use std::{
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header::CONTENT_TYPE};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header::CONTENT_TYPE};
+use http_body::Body as HttpBody;
 use hyper::body::Incoming;
-use tonic::{Status, body::Body, service::Routes};
-use tower::Service;
+use tonic::{Code, Status, body::Body, service::Routes};
+use tower::{BoxError, Service};
 
 use super::{
+    fast::{FastPath, Gather, Gathered, Replay, Reply},
     flow::{Arriving, InFlight, Leaving},
     registry::Connection,
 };
-use crate::observe::metrics::Metrics;
+use crate::observe::{
+    decision_log::TraceContext,
+    metrics::{self, Call, Metrics},
+};
+use streamed::Streamed;
 
 /// What a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +41,7 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub(super) struct Front {
     pub(super) routes: Routes,
+    pub(super) fast: Option<FastPath>,
     pub(super) kind: Kind,
     pub(super) connection: Arc<Connection>,
     pub(super) metrics: Arc<Metrics>,
@@ -42,17 +52,21 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     type Error = Infallible;
     type Future = Answer;
 
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
         let in_flight = InFlight::new(&self.connection);
-        let inner: Inner = if let Some(status) = self.refuse(&request) {
-            Box::pin(std::future::ready(Ok(plain(status))))
-        } else {
-            // For what depends on who asks.
-            request.extensions_mut().insert(Arc::clone(&self.connection));
-            // The routes are always ready: a router has no queue.
-            Box::pin(self.routes.clone().call(request.map(|body| Arriving::new(body, &self.connection))))
+        let call = self.metrics.call(metrics::Method::of(request.uri().path()));
+        let traceparent = request.headers().get("traceparent").cloned();
+        let refused = self.refuse(&request);
+        let request = request.map(|body| Arriving::new(body, &self.connection));
+        let inner = match (refused, &self.fast) {
+            (Some(status), _) => Inner::Refused(status),
+            (None, Some(fast)) if FastPath::takes(&request) => {
+                Inner::Gathering(Gather::new(request), fast.clone(), self.routes.clone())
+            }
+            (None, _) => route(&self.routes, &self.connection, request),
         };
-        Answer { inner, in_flight: Some(in_flight), metrics: Arc::clone(&self.metrics) }
+        let bugs = Bugs { connection: Arc::clone(&self.connection), metrics: Arc::clone(&self.metrics), traceparent };
+        Answer { inner, in_flight: Some(in_flight), call: Some(call), bugs }
     }
 }
 
@@ -79,38 +93,123 @@ fn is_grpc(headers: &HeaderMap) -> bool {
     matches!(essence, "application/grpc" | "application/grpc+proto")
 }
 
-fn plain(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
+/// Hands a call to the router.
+fn route<B>(routes: &Routes, connection: &Arc<Connection>, mut request: Request<B>) -> Inner
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    // For what depends on who asks.
+    request.extensions_mut().insert(Arc::clone(connection));
+    // The routes are always ready: a router has no queue.
+    Inner::Routed(Box::pin(routes.clone().call(request)))
 }
 
-type Inner = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type Routed = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// How far a call has come.
+#[expect(clippy::large_enum_variant, reason = "nearly every call is of the large one: a box is an allocation for each")]
+enum Inner {
+    Refused(StatusCode),
+    Gathering(Gather<Arriving>, FastPath, Routes),
+    Routed(Routed),
+}
 
 /// A call on its way; ends with an answer even if its handler panics.
 pub(super) struct Answer {
     inner: Inner,
     in_flight: Option<InFlight>,
+    /// Until the answer is there, or its stream begins.
+    call: Option<Call>,
+    bugs: Bugs,
+}
+
+/// What is told of a call that panics.
+struct Bugs {
+    connection: Arc<Connection>,
     metrics: Arc<Metrics>,
+    traceparent: Option<HeaderValue>,
+}
+
+impl Bugs {
+    fn tell(&self, call: &mut Option<Call>) -> Status {
+        self.metrics.panicked();
+        if let Some(call) = call {
+            call.note(Code::Internal.into());
+        }
+        let method = call.as_ref().map_or("other", |call| call.method().name());
+        let trace = self.traceparent.as_ref().and_then(|header| TraceContext::parse(header.to_str().ok()?));
+        let trace = trace.as_ref().map(TraceContext::trace_id);
+        tracing::error!(peer = %self.connection.peer, method, trace, "a call panicked; this is a bug");
+        Status::internal("the call panicked; this is a bug")
+    }
 }
 
 impl Future for Answer {
     type Output = Result<Response<Leaving>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
         // The handler is not polled again after a panic, so nobody sees what it left half done.
-        let polled = catch_unwind(AssertUnwindSafe(|| self.inner.as_mut().poll(cx)));
-        let response = match polled {
+        let response = match catch_unwind(AssertUnwindSafe(|| this.poll_inner(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Ok(response))) => response,
-            Err(_) => {
-                self.metrics.panicked();
-                let peer = self.in_flight.as_ref().map(InFlight::peer);
-                tracing::error!(peer, "a call panicked; this is a bug");
-                Status::internal("the call panicked; this is a bug").into_http()
-            }
+            Ok(Poll::Ready(response)) => this.counted(response),
+            Err(_) => this.bugs.tell(&mut this.call).into_http().map(Reply::Routed),
         };
-        let in_flight = self.in_flight.take();
+        let in_flight = this.in_flight.take();
         Poll::Ready(Ok(response.map(|body| Leaving::new(body, in_flight))))
+    }
+}
+
+impl Answer {
+    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Response<Reply>> {
+        let connection = &self.bugs.connection;
+        loop {
+            self.inner = match &mut self.inner {
+                Inner::Refused(status) => {
+                    let mut response = Response::new(Reply::End);
+                    *response.status_mut() = *status;
+                    return Poll::Ready(response);
+                }
+                Inner::Gathering(gather, fast, routes) => match ready!(gather.poll(fast, cx)) {
+                    Gathered::Message(head, message, rest) => {
+                        if let Some(response) = fast.answer(connection, &head.headers, &message) {
+                            return Poll::Ready(response);
+                        }
+                        route(routes, connection, Request::from_parts(head, Replay::whole(message, rest)))
+                    }
+                    Gathered::Other(request) => route(routes, connection, request),
+                },
+                Inner::Routed(routed) => {
+                    let Ok(response) = ready!(routed.as_mut().poll(cx));
+                    return Poll::Ready(response.map(Reply::Routed));
+                }
+            }
+        }
+    }
+
+    /// Ends the count, or hands it to the stream that goes on.
+    fn counted(&mut self, response: Response<Reply>) -> Response<Reply> {
+        let Some(mut call) = self.call.take() else { return response };
+        let code = code(&response);
+        if call.method().is_stream() && code.is_none() {
+            let Bugs { connection, metrics, traceparent } = &self.bugs;
+            let (connection, metrics) = (Arc::clone(connection), Arc::clone(metrics));
+            let bugs = Bugs { connection, metrics, traceparent: traceparent.clone() };
+            return response.map(|body| Reply::Routed(Body::new(Streamed::new(body, call, bugs))));
+        }
+        // What answers once has nothing left that could fail.
+        call.note(code.unwrap_or(Code::Ok.into()));
+        response
+    }
+}
+
+/// The code that a response has from its beginning: that of an error, or of what is no gRPC.
+fn code(response: &Response<Reply>) -> Option<i32> {
+    match response.headers().get("grpc-status") {
+        Some(code) => Some(code.to_str().ok().and_then(|code| code.parse().ok()).unwrap_or(Code::Unknown.into())),
+        None if response.status() == StatusCode::OK => None,
+        None if response.status() == StatusCode::SERVICE_UNAVAILABLE => Some(Code::Unavailable.into()),
+        None => Some(Code::Unknown.into()),
     }
 }

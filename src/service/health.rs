@@ -36,6 +36,8 @@ pub struct Health {
 struct News {
     /// Makes every change differ from the one before.
     count: u64,
+    /// Nothing becomes serving any more.
+    ending: bool,
     /// The last status has been set; watchers get it and are let go.
     last: bool,
 }
@@ -51,6 +53,7 @@ impl Health {
 
     /// Sets the status of one service, which is known from now on.
     pub async fn set(&self, name: &str, serving: bool) {
+        let serving = serving && !self.news.borrow().ending;
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         self.reporter.set_service_status(name, status).await;
         self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
@@ -66,6 +69,7 @@ impl Health {
 
     /// Nothing serves any more; watchers are told and let go.
     pub async fn shut_down(&self) {
+        self.news.send_modify(|news| news.ending = true);
         self.set_all(false).await;
         self.news.send_modify(|news| news.last = true);
     }

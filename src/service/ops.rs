@@ -3,18 +3,28 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, StatusCode,
+        header::{ACCEPT, CONTENT_TYPE},
+    },
     response::IntoResponse,
     routing::get,
 };
 use tonic::service::Routes;
 
-use super::{health::HealthService, proto::health_v1::health_server::HealthServer, stream::Drain, worker::Workers};
-use crate::{observe::metrics::Metrics, snapshot::Store};
+use super::{
+    health::HealthService, proto::health_v1::health_server::HealthServer, staleness::Stale, stream::Drain,
+    worker::Workers,
+};
+use crate::{
+    observe::metrics::{Exposition, Metrics},
+    snapshot::Store,
+};
 
 /// How long a worker may take to answer a ping.
 const PATIENCE: Duration = Duration::from_secs(1);
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What the ops page looks at.
 #[derive(Debug, Clone)]
@@ -23,6 +33,8 @@ pub struct Liveness {
     pub workers: Arc<Workers>,
     /// Ready while it holds a snapshot.
     pub store: Arc<Store>,
+    /// With `deny`, not ready while that snapshot is stale.
+    pub stale: Stale,
     /// Not ready from the first moment of shutdown.
     pub drain: Drain,
     /// What a scraper gets.
@@ -48,14 +60,29 @@ pub fn ops_routes(liveness: Liveness, health: HealthService) -> Routes {
         .route("/readyz", get(async move || readiness(&ready)))
         .route(
             "/metrics",
-            get(async move || ([(CONTENT_TYPE, OPEN_METRICS)], metrics.metrics.render()).into_response()),
+            get(async move |headers: HeaderMap| {
+                let (kind, exposition) = wanted(&headers);
+                ([(CONTENT_TYPE, kind)], metrics.metrics.expose(exposition)).into_response()
+            }),
         );
     Routes::from(router).prepare()
+}
+
+/// What a scraper asks for; one that does not name `OpenMetrics` may not know it.
+fn wanted(headers: &HeaderMap) -> (&'static str, Exposition) {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    if accepted.flat_map(|value| value.split(',')).any(|kind| kind.trim().starts_with("application/openmetrics-text")) {
+        (OPEN_METRICS, Exposition::OpenMetrics)
+    } else {
+        (TEXT, Exposition::Text)
+    }
 }
 
 fn readiness(state: &Liveness) -> (StatusCode, &'static str) {
     if *state.drain.borrow() {
         (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n")
+    } else if state.stale == Stale::Deny && state.store.status().stale {
+        (StatusCode::SERVICE_UNAVAILABLE, "the policy snapshot is older than it may be\n")
     } else if state.store.read(|live| live.is_some()) {
         (StatusCode::OK, "ok\n")
     } else {

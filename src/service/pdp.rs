@@ -9,7 +9,8 @@ use std::{
     time::Instant,
 };
 
-use tonic::{Code, Status, metadata::MetadataMap};
+use http::HeaderMap;
+use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::{
@@ -21,6 +22,7 @@ use super::{
     proto::v1,
     registry::Connection,
     settings::Settings,
+    staleness::Stale,
 };
 use crate::{
     decide::{self, ListError},
@@ -48,6 +50,9 @@ pub enum Refusal {
     /// The demand cannot be met by waiting.
     #[error("{0}")]
     Unmeetable(String),
+    /// What is live is older than it may be, and the configuration has that denied.
+    #[error("the live snapshot is older than it may be, and `snapshot.stale` is `deny`; publish a new one")]
+    Stale,
     /// What is asked about is not there.
     #[error("{0}")]
     NotFound(String),
@@ -92,7 +97,7 @@ impl From<Refusal> for Status {
                 message,
                 ErrorDetails::with_bad_request_violation(field, problem),
             ),
-            Refusal::NoSnapshot | Refusal::Ending => Status::unavailable(message),
+            Refusal::NoSnapshot | Refusal::Stale | Refusal::Ending => Status::unavailable(message),
             Refusal::NotYet(_) | Refusal::Unmeetable(_) => Status::failed_precondition(message),
             Refusal::NotFound(_) => Status::not_found(message),
             Refusal::Unauthenticated(_) => Status::unauthenticated(message),
@@ -110,6 +115,7 @@ impl Refusal {
         let field = match &self {
             Self::Malformed(malformed) => malformed.field.clone(),
             Self::NoSnapshot
+            | Self::Stale
             | Self::NotYet(_)
             | Self::Unmeetable(_)
             | Self::NotFound(_)
@@ -140,6 +146,7 @@ pub struct Pdp {
     gate: Arc<Gate>,
     /// Calls that wait for a snapshot that they demand.
     pub(super) waiting: AtomicUsize,
+    stale: Stale,
 }
 
 impl Pdp {
@@ -150,7 +157,8 @@ impl Pdp {
     pub fn new(store: Arc<Store>, metrics: Arc<Metrics>) -> io::Result<Self> {
         let gate = Arc::new(Gate::new(Settings::default(), Arc::clone(&metrics)));
         let tokens = PageTokens::new()?;
-        Ok(Self { store, metrics, log: None, clock: Clock::default(), tokens, gate, waiting: AtomicUsize::new(0) })
+        let (clock, stale, waiting) = (Clock::default(), Stale::Mark, AtomicUsize::new(0));
+        Ok(Self { store, metrics, log: None, clock, tokens, gate, waiting, stale })
     }
 
     /// The same behind a gate of one's own.
@@ -163,6 +171,17 @@ impl Pdp {
     #[must_use]
     pub fn with_log(self, log: Option<Arc<DecisionLog>>) -> Self {
         Self { log, ..self }
+    }
+
+    /// The same with a rule for what is stale.
+    #[must_use]
+    pub fn with_stale(self, stale: Stale) -> Self {
+        Self { stale, ..self }
+    }
+
+    /// The clock of its decisions.
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     /// The store behind it.
@@ -204,6 +223,7 @@ impl Pdp {
         self.store.read(|live| {
             let snapshot = live.ok_or(Refusal::NoSnapshot)?;
             check(demand, snapshot)?;
+            self.check_age(snapshot)?;
             use_it(snapshot)
         })
     }
@@ -212,12 +232,19 @@ impl Pdp {
     pub(super) fn demand(&self, demand: Option<&v1::Consistency>) -> Result<Arc<Snapshot>, Refusal> {
         let snapshot = self.store.load_full().ok_or(Refusal::NoSnapshot)?;
         check(demand, &snapshot)?;
+        self.check_age(&snapshot)?;
         Ok(snapshot)
     }
 
+    fn check_age(&self, snapshot: &Snapshot) -> Result<(), Refusal> {
+        // The clock is read for a snapshot that can become stale only.
+        let refused = self.stale == Stale::Deny && snapshot.fresh.can_end() && snapshot.fresh.is_over(self.now());
+        if refused { Err(Refusal::Stale) } else { Ok(()) }
+    }
+
     /// What the log will say of how a question came.
-    pub(super) fn origin(&self, door: Door, metadata: &MetadataMap) -> Origin {
-        let header = self.log.as_ref().and_then(|_| metadata.get("traceparent")?.to_str().ok());
+    pub(super) fn origin(&self, door: Door, headers: &HeaderMap) -> Origin {
+        let header = self.log.as_ref().and_then(|_| headers.get("traceparent")?.to_str().ok());
         Origin { door, trace: header.and_then(TraceContext::parse) }
     }
 
@@ -232,6 +259,24 @@ impl Pdp {
         let time = self.now();
         let verdict = self.verdict(snapshot, (request, &request.request_id), time, origin, caller)?;
         Ok(convert::response(snapshot, &verdict, time, &request.request_id, caller.reasons()))
+    }
+
+    /// Answers one question that was read in place, on whatever is live.
+    pub(super) fn authorize_plain(
+        &self,
+        connection: &Connection,
+        headers: &HeaderMap,
+        (request, request_id): (&Request<'_>, &str),
+    ) -> Result<v1::AuthorizeResponse, Refusal> {
+        let admission = self.admit(Some(connection), Asked::Check, 1)?;
+        let origin = self.origin(Door::Authorize, headers);
+        self.with_snapshot(None, |snapshot| {
+            let time = self.now();
+            let checked = convert::check_request_id(request_id).map_err(Refusal::from);
+            let verdict = checked.and_then(|()| self.decide(snapshot, (request, request_id), time, origin, &admission));
+            let verdict = self.count_malformed(verdict)?;
+            Ok(convert::response(snapshot, &verdict, time, request_id, admission.reasons()))
+        })
     }
 
     /// Decides the items of a batch at one moment, up to where its semantics stop. Between chunks it asks whether
@@ -278,7 +323,7 @@ impl Pdp {
         }
         Ok(v1::BatchAuthorizeResponse {
             results,
-            snapshot: Some(convert::snapshot_ref(snapshot)),
+            snapshot: Some(convert::snapshot_ref(snapshot, time)),
             evaluated_at: Some(convert::timestamp(time)),
             request_id: batch.request_id.clone(),
         })
@@ -323,7 +368,7 @@ impl Pdp {
         Ok(v1::ListActionsResponse {
             actions: actions.collect(),
             undetermined_count: caller.reasons().count(u32::try_from(undetermined).unwrap_or(u32::MAX)),
-            snapshot: Some(convert::snapshot_ref(snapshot)),
+            snapshot: Some(convert::snapshot_ref(snapshot, time)),
             evaluated_at: Some(convert::timestamp(time)),
             request_id: request.request_id.clone(),
         })
@@ -337,15 +382,8 @@ impl Pdp {
         origin: Origin,
         caller: &Caller,
     ) -> Result<Verdict, Refusal> {
-        let begun = Instant::now();
         let verdict = Question::of(request).map_err(Refusal::from).and_then(|question| {
-            question.ask(|question| {
-                caller.may_ask(&snapshot.index, question, Place::Resource)?;
-                let verdict = decide::authorize(&snapshot.index, question, time)?;
-                self.metrics.decided(&verdict, begun.elapsed());
-                self.note(snapshot, (question, logged_as), verdict, time, origin);
-                Ok(verdict)
-            })
+            question.ask(|question| self.decide(snapshot, (question, logged_as), time, origin, caller))
         });
         self.count_malformed(verdict)
     }
@@ -357,6 +395,23 @@ impl Pdp {
                 self.metrics.malformed();
             }
         })
+    }
+
+    /// Decides, counts, logs: what every decision comes to, whichever way its question was read.
+    fn decide(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        (request, logged_as): (&Request<'_>, &str),
+        time: Timestamp,
+        origin: Origin,
+        caller: &Caller,
+    ) -> Result<Verdict, Refusal> {
+        let begun = Instant::now();
+        caller.may_ask(&snapshot.index, request, Place::Resource)?;
+        let verdict = decide::authorize(&snapshot.index, request, time)?;
+        self.metrics.decided(&verdict, begun.elapsed());
+        self.note(snapshot, (request, logged_as), verdict, time, origin);
+        Ok(verdict)
     }
 
     /// Has a decision logged, if there is a log and it wants this one.

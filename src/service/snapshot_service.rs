@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    path::Path,
     pin::Pin,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -11,6 +12,7 @@ use tokio_stream::{Stream, StreamExt, wrappers::WatchStream};
 use tonic::{Request, Response, Status};
 
 use super::{
+    clock::Clock,
     convert,
     proto::v1::{self, snapshot_service_server::SnapshotService},
 };
@@ -29,6 +31,7 @@ pub type Reload = Arc<dyn Fn() -> std::sync::mpsc::Receiver<Outcome> + Send + Sy
 #[derive(Clone)]
 pub struct Snapshots {
     store: Arc<Store>,
+    source: Arc<Path>,
     reload: Reload,
 }
 
@@ -39,9 +42,28 @@ impl fmt::Debug for Snapshots {
 }
 
 impl Snapshots {
-    /// Describes a store; `reload` asks for a reload.
-    pub fn new(store: Arc<Store>, reload: Reload) -> Self {
-        Self { store, reload }
+    /// Describes a store, which is filled from `source`; `reload` asks for a reload.
+    pub fn new(store: Arc<Store>, source: impl Into<Arc<Path>>, reload: Reload) -> Self {
+        Self { store, source: source.into(), reload }
+    }
+
+    fn status(&self) -> v1::SnapshotStatus {
+        let failure = self.store.status().failure;
+        v1::SnapshotStatus {
+            live: self.store.load_full().map(|live| info(&live)),
+            failure: failure.map(|failure| {
+                let Failure { at, took: _, summary, errors, error_count, rendered: _ } = failure.as_ref();
+                v1::ReloadFailure {
+                    failed_at: moment(*at),
+                    summary: summary.clone(),
+                    errors: errors.clone(),
+                    error_count: count(*error_count),
+                }
+            }),
+            source: self.source.display().to_string(),
+            checked_at: self.store.checked_at().and_then(moment),
+            confirmed_at: self.store.confirmed_at().and_then(moment),
+        }
     }
 }
 
@@ -51,7 +73,7 @@ impl SnapshotService for Snapshots {
         &self,
         _: Request<v1::GetSnapshotRequest>,
     ) -> Result<Response<v1::GetSnapshotResponse>, Status> {
-        Ok(Response::new(v1::GetSnapshotResponse { status: Some(status(&self.store)) }))
+        Ok(Response::new(v1::GetSnapshotResponse { status: Some(self.status()) }))
     }
 
     type WatchSnapshotStream = Pin<Box<dyn Stream<Item = Result<v1::WatchSnapshotResponse, Status>> + Send>>;
@@ -60,9 +82,9 @@ impl SnapshotService for Snapshots {
         &self,
         _: Request<v1::WatchSnapshotRequest>,
     ) -> Result<Response<Self::WatchSnapshotStream>, Status> {
-        let store = Arc::clone(&self.store);
+        let this = self.clone();
         let changes = WatchStream::new(self.store.subscribe());
-        let answers = changes.map(move |_| Ok(v1::WatchSnapshotResponse { status: Some(status(&store)) }));
+        let answers = changes.map(move |_| Ok(v1::WatchSnapshotResponse { status: Some(this.status()) }));
         Ok(Response::new(Box::pin(answers)))
     }
 
@@ -79,7 +101,7 @@ impl SnapshotService for Snapshots {
             Ok(Err(_)) => return Err(Status::deadline_exceeded("the reload takes longer than a minute")),
             Err(_) => return Err(Status::internal("the wait for the reload panicked")),
         };
-        let status = Some(status(&self.store));
+        let status = Some(self.status());
         Ok(Response::new(v1::ReloadSnapshotResponse { outcome: outcome.into(), status }))
     }
 
@@ -91,22 +113,11 @@ impl SnapshotService for Snapshots {
     }
 }
 
-fn status(store: &Store) -> v1::SnapshotStatus {
-    let failure = store.status().failure;
-    v1::SnapshotStatus {
-        live: store.read(|live| live.map(|live| info(live))),
-        failure: failure.map(|failure| {
-            let Failure { at, summary, errors, rendered: _ } = failure.as_ref();
-            v1::ReloadFailure { failed_at: moment(*at), summary: summary.clone(), errors: errors.clone() }
-        }),
-    }
-}
-
 fn info(snapshot: &Snapshot) -> v1::SnapshotInfo {
     let Counts { types, roles, subjects, resources, bindings, forbids } = snapshot.counts;
-    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let now = Clock::default().now();
     v1::SnapshotInfo {
-        snapshot: Some(convert::snapshot_ref(snapshot)),
+        snapshot: Some(convert::snapshot_ref(snapshot, now)),
         generation: snapshot.generation,
         source: snapshot.source.display().to_string(),
         loaded_at: moment(snapshot.loaded_at),
@@ -119,7 +130,25 @@ fn info(snapshot: &Snapshot) -> v1::SnapshotInfo {
             forbids: count(forbids),
         }),
         warnings: snapshot.warnings.clone(),
+        issued_at: snapshot.issued_at.map(convert::timestamp),
+        max_age: snapshot.max_age.and_then(span),
+        fresh_until: snapshot.fresh.until().map(convert::timestamp),
+        age: SystemTime::now().duration_since(snapshot.loaded_at).ok().and_then(span),
+        load_time: span(snapshot.took),
+        size_bytes: count(snapshot.index.bytes().len()),
+        restored: snapshot.restored,
+        files: snapshot.files.clone(),
+        file_count: count(snapshot.file_count),
     }
+}
+
+fn count(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn span(time: Duration) -> Option<prost_types::Duration> {
+    let nanos = i32::try_from(time.subsec_nanos()).ok()?;
+    Some(prost_types::Duration { seconds: i64::try_from(time.as_secs()).ok()?, nanos })
 }
 
 fn moment(time: SystemTime) -> Option<prost_types::Timestamp> {

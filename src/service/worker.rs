@@ -29,6 +29,8 @@ pub fn default_worker_count() -> usize {
 enum Command {
     Serve(Stream, Registered),
     Ping(oneshot::Sender<()>),
+    #[cfg(test)]
+    Panic,
 }
 
 /// Every data worker. Dropping it stops them, and cuts what they still serve.
@@ -105,6 +107,8 @@ impl Worker {
                         }
                         // Fails when who asked has stopped waiting.
                         Command::Ping(answer) => drop(answer.send(())),
+                        #[cfg(test)]
+                        Command::Panic => panic!("a worker that panics"),
                     }
                 }
             });
@@ -119,5 +123,42 @@ struct Load(Arc<AtomicUsize>);
 impl Drop for Load {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::mpsc::{self, Sender},
+        time::Duration,
+    };
+
+    use tokio::sync::watch;
+    use tonic::service::Routes;
+
+    use super::{
+        super::{connection::HttpLimits, front::Kind},
+        Command, Connected, Workers,
+    };
+
+    struct Guard(Sender<()>);
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_panics_tells_and_answers_no_more() {
+        let (tell, told) = mpsc::channel();
+        let (_drain, drain) = watch::channel(false);
+        let (routes, limits) = (Routes::default(), HttpLimits::default());
+        let connected = Connected { routes, fast: None, kind: Kind::Grpc, limits, tls: None, drain };
+        let workers = Workers::spawn(2, &connected, || Guard(tell.clone())).unwrap();
+        assert!(workers.all_answer(Duration::from_secs(20)).await);
+        workers.0[1].commands.send(Command::Panic).unwrap();
+        told.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert!(!workers.all_answer(Duration::from_secs(20)).await);
     }
 }

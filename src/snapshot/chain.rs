@@ -7,9 +7,10 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Component, Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::read::{content_directory, source_names};
+use super::read::{content_directory, is_source_name, source_names};
 
 /// As many links as the kernel follows.
 const MAX_LINKS: usize = 40;
@@ -54,6 +55,13 @@ impl Chain {
         self.members.contains(path)
             || self.watched.contains(path)
             || self.content.as_deref().is_some_and(|content| path.parent() == Some(content))
+    }
+
+    /// Whether this path is what would be read: somebody who writes to it is somebody to wait for.
+    pub(super) fn is_read(&self, path: &Path) -> bool {
+        let is_within = self.content.as_deref().is_some_and(|content| path.parent() == Some(content));
+        let is_source = path.file_name().and_then(|name| name.to_str()).is_some_and(is_source_name);
+        (is_within && is_source) || (self.content.is_none() && self.members.contains(path))
     }
 
     /// What a `stat` of everything in the chain says now: two that are equal mean that nothing was replaced or written.
@@ -109,6 +117,16 @@ impl Chain {
 /// Device, inode, size, modification and change of each member; `None` for one that is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint(Vec<(PathBuf, Option<[i128; 5]>)>);
+
+impl Fingerprint {
+    /// How long ago the youngest member was written, by the system's clock; none at all for one from the future.
+    pub(super) fn age(&self) -> Duration {
+        let youngest = self.0.iter().filter_map(|(_, stamp)| stamp.map(|[.., modified, _]| modified)).max();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let age = i128::try_from(now.as_nanos()).unwrap_or(0).saturating_sub(youngest.unwrap_or(0));
+        Duration::from_nanos(u64::try_from(age.max(0)).unwrap_or(u64::MAX))
+    }
+}
 
 fn stamp(path: &Path, follow: bool) -> Option<[i128; 5]> {
     let metadata = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) }.ok()?;

@@ -25,6 +25,13 @@ use super::{
 const MOST_DEBOUNCES: u32 = 3;
 /// How soon a blind keeper polls: no watch tells it anything.
 const BLIND_POLL: Duration = Duration::from_millis(500);
+/// How long a source that was just written must not change where no event tells that its writer is done: found by a
+/// poll, or read on demand.
+const QUIET: Duration = Duration::from_millis(250);
+/// The same before it was watched. Shorter: nothing may be live yet.
+const QUIET_UNSEEN: Duration = Duration::from_millis(100);
+/// How often a source that keeps changing is looked at before the next poll.
+const LOOKS: u32 = 40;
 /// How soon retired snapshots are looked at again.
 const SWEEP: Duration = Duration::from_millis(50);
 const NICENESS: i32 = 10;
@@ -44,6 +51,10 @@ pub struct KeeperOptions {
     pub reread: Duration,
     /// Whether to ask the kernel for events; without, polling alone.
     pub events: bool,
+    /// The longest random wait before a changed source is read, so that a fleet does not read it in one moment.
+    pub jitter: Duration,
+    /// How long a snapshot may be relied on whose publisher does not say.
+    pub max_age: Option<Duration>,
     /// Where a copy of the newest good snapshot is kept, if anywhere.
     pub state: Option<PathBuf>,
 }
@@ -58,6 +69,8 @@ impl KeeperOptions {
             poll: Duration::from_secs(2),
             reread: Duration::from_secs(60),
             events: true,
+            jitter: Duration::ZERO,
+            max_age: None,
             state: None,
         }
     }
@@ -78,8 +91,10 @@ enum Wake {
 
 /// What a wake-up comes to.
 enum Order {
-    /// See whether the source changed.
+    /// See whether the source changed: events said so, and have settled.
     Look,
+    /// The same, because it is time.
+    Poll,
     /// Read it whether it changed or not.
     Reload(Option<Sender<Outcome>>),
     Stop,
@@ -112,7 +127,8 @@ impl Keeper {
         });
         let watcher = Watcher::new(alarm.clone(), options.events);
         let last_good = LastGood::new(options.state.as_deref(), &source);
-        let reloader = Reloader::new(options.source.clone(), options.max_bytes, builder, store, last_good);
+        let reloader = Reloader::new(options.source.clone(), options.max_bytes, builder, store, last_good)
+            .with_max_age(options.max_age);
         let worker = Worker { source, options, woken, alarm, watcher, reloader, on_outcome };
         let thread = thread::Builder::new().name("sidegate-build".to_owned()).spawn(move || worker.run())?;
         Ok(KeeperHandle { wake, thread })
@@ -162,26 +178,73 @@ impl Worker {
             tracing::debug!(%error, "the build thread runs at normal priority");
         }
         mounts::warn_about(&self.source);
-        let mut seen = self.look_and_reload(false, None);
-        let mut read = Instant::now();
+        let (mut seen, mut read) = (None, Instant::now());
+        let (mut asked, mut has_settled) = (None, false);
+        // What could not be tried for want of memory, or by a fault of the disk, may work without any change to see.
+        let mut pause = self.options.poll;
         loop {
-            let (asked, tell) = match self.wait() {
-                Order::Stop => return,
-                Order::Look => (false, None),
-                Order::Reload(tell) => (true, tell),
-            };
-            // Only on demand are equal bytes built again.
-            if asked || read.elapsed() >= self.options.reread || self.fingerprint() != seen {
-                seen = self.look_and_reload(asked, tell);
+            let mut found = self.fingerprint();
+            let rest = if self.reloader.is_settled() { self.options.reread } else { pause };
+            let has_changed = seen.as_ref() != Some(&found);
+            if has_changed && asked.is_none() {
+                match self.stagger() {
+                    Order::Stop => return,
+                    Order::Look | Order::Poll => {}
+                    Order::Reload(tell) => asked = Some(tell.into_iter().collect()),
+                }
+                found = self.fingerprint();
+            }
+            if !has_changed && asked.is_none() && read.elapsed() < rest {
+                self.reloader.looked();
+            } else if let Some(whole) = self.whole(found, has_settled) {
+                // The fingerprint is taken before the bytes are read: what changes in between shows at the next look.
+                seen = Some(whole);
+                self.reload(asked.take());
                 read = Instant::now();
+                let next = if self.reloader.is_settled() { self.options.poll } else { pause * 2 };
+                pause = next.min(self.options.reread);
+            }
+            has_settled = false;
+            match self.wait() {
+                Order::Stop => return,
+                Order::Look => has_settled = true,
+                Order::Poll => {}
+                Order::Reload(tell) => asked.get_or_insert_with(Vec::new).extend(tell),
             }
         }
+    }
+
+    /// The source as it is when nobody seems to be in the middle of writing it; `None` while somebody is. Half of a
+    /// policy may be valid, and forbid less than all of it.
+    fn whole(&mut self, mut found: Fingerprint, has_settled: bool) -> Option<Fingerprint> {
+        let in_doubt = self.watcher.take_doubt();
+        let quiet = match (self.watcher.is_blind(), in_doubt, has_settled) {
+            (false, true, _) => QUIET_UNSEEN,
+            (true, ..) | (false, false, false) => QUIET,
+            (false, false, true) => Duration::ZERO,
+        };
+        for _ in 0..LOOKS {
+            if self.watcher.is_written_for().is_some() {
+                return None;
+            }
+            if found.age() >= quiet {
+                return Some(found);
+            }
+            thread::sleep(quiet);
+            let again = self.fingerprint();
+            if again == found && self.watcher.is_written_for().is_none() {
+                return Some(again);
+            }
+            found = again;
+        }
+        None
     }
 
     /// Waits for something to do; frees retired snapshots meanwhile.
     fn wait(&mut self) -> Order {
         let poll = if self.watcher.is_blind() { self.options.poll.min(BLIND_POLL) } else { self.options.poll };
-        let end = Instant::now() + poll;
+        // Whoever writes now ends it, which rings, or is not waited for any longer.
+        let end = Instant::now() + self.watcher.is_written_for().map_or(poll, |rest| rest.min(poll));
         loop {
             let waiting = self.reloader.sweep();
             let rest = end.saturating_duration_since(Instant::now());
@@ -189,8 +252,26 @@ impl Worker {
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return Order::Stop,
                 Ok(Wake::Reload(tell)) => return Order::Reload(tell),
                 Ok(Wake::Changed) => return self.settle(),
-                Err(RecvTimeoutError::Timeout) if Instant::now() >= end => return Order::Look,
+                Err(RecvTimeoutError::Timeout) if Instant::now() >= end => return Order::Poll,
                 Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Waits for a part of the jitter. Who asks for a reload does not wait, nor does who has nothing to serve.
+    fn stagger(&mut self) -> Order {
+        let most = if self.reloader.has_live() { self.options.jitter } else { Duration::ZERO };
+        let end = Instant::now() + random_part(most);
+        loop {
+            let waiting = self.reloader.sweep();
+            let rest = end.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return Order::Look;
+            }
+            match self.woken.recv_timeout(if waiting { rest.min(SWEEP) } else { rest }) {
+                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return Order::Stop,
+                Ok(Wake::Reload(tell)) => return Order::Reload(tell),
+                Ok(Wake::Changed) | Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
@@ -217,17 +298,24 @@ impl Worker {
         chain.fingerprint()
     }
 
-    /// The fingerprint is taken before the bytes are read: what changes in between shows at the next look.
-    fn look_and_reload(&mut self, force: bool, tell: Option<Sender<Outcome>>) -> Fingerprint {
-        let fingerprint = self.fingerprint();
-        if let Some(outcome) = self.reloader.reload(force) {
+    /// Reads the source; only on demand are equal bytes built again.
+    fn reload(&mut self, asked: Option<Vec<Sender<Outcome>>>) {
+        if let Some(outcome) = self.reloader.reload(asked.is_some()) {
             (self.on_outcome)(&outcome);
-            if let Some(tell) = tell {
-                drop(tell.send(outcome));
+            for tell in asked.into_iter().flatten() {
+                drop(tell.send(outcome.clone()));
             }
         }
-        fingerprint
     }
+}
+
+/// A random time up to a limit. Without random bytes the whole of it: late is better than all at once.
+fn random_part(limit: Duration) -> Duration {
+    let mut bytes = [0; 4];
+    if limit.is_zero() || getrandom::fill(&mut bytes).is_err() {
+        return limit;
+    }
+    limit.mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]

@@ -5,10 +5,13 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
-use super::read::{ReadError, read};
+use super::{
+    freshness::Freshness,
+    read::{ReadError, read},
+};
 use crate::{
     document::{self, Built, Report, Source},
     index::{Counts, Index},
@@ -22,6 +25,14 @@ pub type Builder = Arc<dyn Fn(Vec<Source>) -> Result<Built, Report> + Send + Syn
 pub fn document_builder() -> Builder {
     Arc::new(document::build)
 }
+
+/// The most names of files that a snapshot keeps.
+const MOST_FILES: usize = 100;
+/// The most findings of a refused load that are kept, and how long each may be.
+const MOST_ERRORS: usize = 100;
+const LONGEST_ERROR: usize = 1024;
+/// How much of the rendered report is kept: it goes into the log.
+const LONGEST_REPORT: usize = 64 * 1024;
 
 /// One immutable snapshot, and where it came from.
 #[derive(Debug)]
@@ -40,13 +51,31 @@ pub struct Snapshot {
     pub generation: u64,
     /// Where it was read from.
     pub source: PathBuf,
+    /// The files in it by name, the first [`MOST_FILES`] of them.
+    pub files: Vec<String>,
+    /// How many files there are.
+    pub file_count: usize,
     /// When it was built.
     pub loaded_at: SystemTime,
+    /// How long it took to read and build.
+    pub took: Duration,
+    /// Until when it may be relied on.
+    pub fresh: Arc<Freshness>,
+    /// Whether it is the copy of the last good one, because the source is not good.
+    pub restored: bool,
     /// How much it holds.
     pub counts: Counts,
     /// Findings that did not stop it, each as `file:line:column: message`. Not the report itself, which holds the
     /// whole source.
     pub warnings: Vec<String>,
+}
+
+/// Tests watch on which thread it is freed.
+#[cfg(test)]
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        super::testing::note_freed(&self.digest);
+    }
 }
 
 /// Why a source did not become the live snapshot.
@@ -96,37 +125,53 @@ pub enum LoadError {
 pub struct Failure {
     /// When.
     pub at: SystemTime,
+    /// How long the attempt took.
+    pub took: Duration,
     /// One line.
     pub summary: String,
-    /// Every finding on a line of its own.
+    /// Findings, each on a line of its own: the first hundred.
     pub errors: Vec<String>,
-    /// Everything, rendered with the offending lines.
+    /// How many findings there are.
+    pub error_count: usize,
+    /// Everything, rendered with the offending lines; cut where it is very long.
     pub rendered: String,
 }
 
 impl Failure {
-    pub(super) fn new(error: &LoadError, at: SystemTime) -> Self {
-        let rendered = error.to_string();
-        match error {
-            LoadError::Rejected(report) => {
-                let errors = report.lines();
-                let summary = match errors.as_slice() {
-                    [] => "the source was refused".to_owned(),
-                    [only] => only.clone(),
-                    [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
-                };
-                Self { at, summary, errors, rendered }
-            }
+    pub(super) fn new(error: &LoadError, at: SystemTime, took: Duration) -> Self {
+        let rendered = shortened(error.to_string(), LONGEST_REPORT);
+        let mut errors = match error {
+            LoadError::Rejected(report) => report.lines(),
             LoadError::Read(_)
             | LoadError::OldSequence { .. }
             | LoadError::SameSequence { .. }
             | LoadError::NoMemory { .. }
             | LoadError::Crowded
-            | LoadError::Panicked(_) => {
-                Self { at, summary: rendered.clone(), errors: vec![rendered.clone()], rendered }
-            }
-        }
+            | LoadError::Panicked(_) => vec![rendered.clone()],
+        };
+        let error_count = errors.len();
+        errors.truncate(MOST_ERRORS);
+        let errors: Vec<String> = errors.into_iter().map(|line| shortened(line, LONGEST_ERROR)).collect();
+        let summary = match errors.first() {
+            None => "the source was refused".to_owned(),
+            Some(only) if error_count == 1 => only.clone(),
+            Some(first) => format!("{first} (and {} more)", error_count.saturating_sub(1)),
+        };
+        Self { at, took, summary, errors, error_count, rendered }
     }
+}
+
+/// At most so many bytes; says so where something is missing.
+fn shortened(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        let mut end = most;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 impl fmt::Display for Failure {
@@ -145,6 +190,9 @@ pub fn load(path: &Path, max_bytes: u64, builder: &Builder) -> Result<Snapshot, 
 }
 
 pub(super) fn build(sources: Vec<Source>, path: &Path, builder: &Builder) -> Result<Snapshot, LoadError> {
+    let begun = Instant::now();
+    let file_count = sources.len();
+    let files = sources.iter().take(MOST_FILES).map(|source| source.name.clone()).collect();
     let built = catch_unwind(AssertUnwindSafe(|| builder(sources)))
         .map_err(|panic| LoadError::Panicked(panic_message(panic.as_ref())))?;
     let Built { index, publication, warnings } = built.map_err(LoadError::Rejected)?;
@@ -155,7 +203,12 @@ pub(super) fn build(sources: Vec<Source>, path: &Path, builder: &Builder) -> Res
         digest: blake3::Hash::from_bytes(index.digest()).to_hex().to_string(),
         generation: 0,
         source: path.to_owned(),
+        files,
+        file_count,
         loaded_at: SystemTime::now(),
+        took: begun.elapsed(),
+        fresh: Arc::default(),
+        restored: false,
         counts: index.counts(),
         warnings: warnings.lines(),
         index,

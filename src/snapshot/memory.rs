@@ -52,7 +52,7 @@ impl ControlGroup {
     }
 
     /// The bytes that this process may still take: the least that any of its groups leaves. `None` without a limit.
-    fn left(&self) -> Option<u64> {
+    pub(super) fn left(&self) -> Option<u64> {
         let membership = fs::read_to_string(&self.membership).ok()?;
         let group = |line: &str| {
             let (_, rest) = line.split_once(':')?;

@@ -18,7 +18,7 @@ pub(super) fn warn_about(source: &Path) {
     // Whoever cannot read the table has other worries than a late reload.
     let Ok(table) = fs::read("/proc/self/mountinfo") else { return };
     if let Some(warning) = warning(&resolved, &mounts(&table)) {
-        tracing::warn!(source = %source.display(), "{warning}");
+        tracing::warn!(source = %source.display(), warning, "changes of the source may not be seen");
     }
 }
 

@@ -98,13 +98,18 @@ pub(super) fn source_names(directory: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(directory)? {
         let Ok(name) = entry?.file_name().into_string() else { continue };
-        let extension = Path::new(&name).extension().and_then(|extension| extension.to_str());
-        if !name.starts_with('.') && matches!(extension, Some("yaml" | "yml" | "jsonl")) {
+        if is_source_name(&name) {
             names.push(name);
         }
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// Whether a file of a directory is part of the source.
+pub(super) fn is_source_name(name: &str) -> bool {
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
+    !name.starts_with('.') && matches!(extension, Some("yaml" | "yml" | "jsonl"))
 }
 
 /// `None` when the source changed meanwhile.

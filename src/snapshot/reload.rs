@@ -3,14 +3,15 @@
 use std::{
     path::PathBuf,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{
+    freshness::{Freshness, moment},
     last_good::LastGood,
     load::{Builder, Failure, LoadError, Snapshot, build},
     memory::{ControlGroup, TooLittle},
-    read::read,
+    read::{ReadError, read},
     retire::Retired,
     store::Store,
 };
@@ -44,6 +45,14 @@ pub struct Applied {
     pub digest: String,
     /// When it was built.
     pub loaded_at: SystemTime,
+    /// How long that took.
+    pub took: Duration,
+    /// The bytes of its index.
+    pub bytes: usize,
+    /// Until when it may be relied on.
+    pub fresh: Arc<Freshness>,
+    /// Sequence and digest of the one that it replaced.
+    pub replaced: Option<(u64, String)>,
     /// How much it holds.
     pub counts: Counts,
     /// Findings that did not stop it.
@@ -59,6 +68,8 @@ pub(super) struct Reloader {
     retired: Retired,
     memory: ControlGroup,
     last_good: LastGood,
+    /// How long a snapshot is fresh whose publisher does not say.
+    max_age: Option<Duration>,
     /// The bytes that were tried last and what came of them: equal bytes are not built twice.
     tried: Option<blake3::Hash>,
     /// The highest sequence that was live, with its content.
@@ -75,6 +86,7 @@ impl Reloader {
     ) -> Self {
         Self {
             last_good,
+            max_age: None,
             source,
             max_bytes,
             builder,
@@ -86,24 +98,61 @@ impl Reloader {
         }
     }
 
+    /// The same with an age for snapshots whose publisher gives none.
+    pub(super) fn with_max_age(self, max_age: Option<Duration>) -> Self {
+        Self { max_age, ..self }
+    }
+
+    /// Whether anything is live.
+    pub(super) fn has_live(&self) -> bool {
+        self.store.status().generation > 0
+    }
+
+    /// Notes that the source was looked at and is as it was.
+    pub(super) fn looked(&self) {
+        let now = SystemTime::now();
+        let status = self.store.status();
+        let holds_live = status.generation > 0 && status.failure.is_none();
+        self.store.checked(now, holds_live);
+        if holds_live {
+            self.store.read(|live| live.map(|live| self.extend(live, now)));
+        }
+    }
+
+    /// Moves the end of what nobody issued: as long as the source holds it, it is as good as new.
+    fn extend(&self, snapshot: &Snapshot, confirmed: SystemTime) {
+        if let Some(age) = snapshot.max_age.or(self.max_age) {
+            snapshot.fresh.end_at(snapshot.issued_at.unwrap_or_else(|| moment(confirmed)), age);
+        }
+    }
+
     /// Frees what can be freed; whether anything still waits.
     pub(super) fn sweep(&mut self) -> bool {
         self.retired.sweep();
         !self.retired.is_empty()
     }
 
+    /// Whether the source's bytes were tried, whatever came of them; if not, the same bytes may fare better later.
+    pub(super) fn is_settled(&self) -> bool {
+        self.tried.is_some()
+    }
+
     /// Reads the source and applies it if it is new and right. `None` when the same bytes were tried before and
     /// nothing is to be said; `force` builds them again.
     pub(super) fn reload(&mut self, force: bool) -> Option<Outcome> {
+        let begun = Instant::now();
         match self.attempt(force) {
             Ok(outcome) => {
                 if matches!(outcome, Some(Outcome::Unchanged)) {
                     self.store.confirm();
                 }
+                self.looked();
                 outcome
             }
             Err(error) => {
-                let failure = Arc::new(Failure::new(&error, SystemTime::now()));
+                let now = SystemTime::now();
+                self.store.checked(now, false);
+                let failure = Arc::new(Failure::new(&error, now, begun.elapsed()));
                 // A source that stays unreadable is tried again often, and said once.
                 let again = matches!(error, LoadError::Read(_) | LoadError::NoMemory { .. } | LoadError::Crowded)
                     && self.store.status().failure.is_some_and(|earlier| earlier.rendered == failure.rendered);
@@ -122,17 +171,18 @@ impl Reloader {
         if self.store.status().generation > 0 {
             return None;
         }
-        let snapshot = self.last_good.open()?;
+        let (snapshot, kept_at) = self.last_good.open()?;
+        self.extend(&snapshot, kept_at);
         Some(self.publish(snapshot))
     }
 
     fn attempt(&mut self, force: bool) -> Result<Option<Outcome>, LoadError> {
-        let sources = match read(&self.source, self.max_bytes) {
+        let sources = match self.read() {
             Ok(sources) => sources,
             Err(error) => {
                 // What comes back afterwards is looked at anew, even if it is what was there before.
                 self.tried = None;
-                return Err(error.into());
+                return Err(error);
             }
         };
         let hash = hash_sources(&sources);
@@ -157,6 +207,17 @@ impl Reloader {
         Ok(Some(if same { Outcome::Unchanged } else { Outcome::Applied(self.apply(snapshot)) }))
     }
 
+    /// What does not fit into memory as it is is not read: that alone could end the process.
+    fn read(&self) -> Result<Vec<Source>, LoadError> {
+        let left = self.memory.left().unwrap_or(u64::MAX);
+        match read(&self.source, self.max_bytes.min(left)) {
+            Err(ReadError::TooLarge { bytes, .. }) if bytes <= self.max_bytes => {
+                Err(LoadError::NoMemory { needed: bytes, left })
+            }
+            read => Ok(read?),
+        }
+    }
+
     /// A source that declares a sequence must raise it. One that declares none is not ordered.
     fn check_sequence(&self, snapshot: &Snapshot) -> Result<(), LoadError> {
         let declared = snapshot.sequence;
@@ -173,6 +234,7 @@ impl Reloader {
 
     fn apply(&mut self, snapshot: Snapshot) -> Arc<Applied> {
         self.last_good.keep(&snapshot);
+        self.extend(&snapshot, SystemTime::now());
         self.publish(snapshot)
     }
 
@@ -186,6 +248,10 @@ impl Reloader {
             generation: snapshot.generation,
             digest: snapshot.digest.clone(),
             loaded_at: snapshot.loaded_at,
+            took: snapshot.took,
+            bytes: snapshot.index.bytes().len(),
+            fresh: Arc::clone(&snapshot.fresh),
+            replaced: self.store.read(|live| live.map(|live| (live.sequence, live.digest.clone()))),
             counts: snapshot.counts,
             warnings: snapshot.warnings.clone(),
         };
@@ -209,120 +275,4 @@ fn hash_sources(sources: &[Source]) -> blake3::Hash {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{fs, sync::Arc};
-
-    use super::{super::testing, ControlGroup, LastGood, Outcome, Reloader, Store};
-
-    struct Bench {
-        directory: tempfile::TempDir,
-        store: Arc<Store>,
-        reloader: Reloader,
-    }
-
-    impl Bench {
-        fn new() -> Self {
-            let directory = tempfile::tempdir().unwrap();
-            let store = Arc::new(Store::default());
-            let path = directory.path().join("policy.yaml");
-            let reloader = Reloader::new(path, 1 << 20, testing::builder(), Arc::clone(&store), LastGood::default());
-            Self { directory, store, reloader }
-        }
-
-        fn write(&mut self, text: &str) -> Option<Outcome> {
-            fs::write(self.directory.path().join("policy.yaml"), text).unwrap();
-            self.reloader.reload(false)
-        }
-
-        fn live(&self) -> (u64, u64) {
-            self.store.read(|live| live.map_or((0, 0), |live| (live.generation, live.sequence)))
-        }
-    }
-
-    #[test]
-    fn a_bad_source_leaves_the_last_good_one() {
-        let mut bench = Bench::new();
-        assert!(matches!(bench.reloader.reload(false), Some(Outcome::Rejected(_))), "nothing there yet");
-        assert!(bench.reloader.reload(false).is_none(), "said once");
-        assert!(matches!(bench.write("a"), Some(Outcome::Applied(_))));
-        assert!(bench.store.status().failure.is_none());
-        for bad in ["", "bad", "panic"] {
-            assert!(matches!(bench.write(bad), Some(Outcome::Rejected(_))), "{bad}");
-            assert_eq!(bench.live(), (1, 0));
-            assert!(bench.store.status().failure.is_some());
-            assert!(bench.reloader.reload(false).is_none(), "equal bytes are not built twice");
-        }
-        assert!(matches!(bench.write("a"), Some(Outcome::Unchanged)), "mended");
-        assert!(bench.store.status().failure.is_none());
-    }
-
-    #[test]
-    fn a_restart_serves_the_last_good_copy_until_the_source_is_good() {
-        let mut first = Bench::new();
-        let (source, state) = (first.directory.path().join("policy.yaml"), tempfile::tempdir().unwrap());
-        first.reloader.last_good = LastGood::new(Some(state.path()), &source);
-        assert!(matches!(first.write("a 5"), Some(Outcome::Applied(_))));
-        assert!(matches!(first.write("bad"), Some(Outcome::Rejected(_))));
-        let again = |last_good| {
-            let store = Arc::new(Store::default());
-            (Reloader::new(source.clone(), 1 << 20, testing::builder(), Arc::clone(&store), last_good), store)
-        };
-        let (mut second, store) = again(LastGood::new(Some(state.path()), &source));
-        assert!(matches!(second.reload(false), Some(Outcome::Restored(..))));
-        assert!(store.status().failure.is_some() && store.read(|live| live.is_some_and(|live| live.sequence == 5)));
-        fs::write(&source, "b 4").unwrap();
-        assert!(matches!(second.reload(false), Some(Outcome::Rejected(_))), "the copy's sequence counts");
-        fs::write(&source, "b 6").unwrap();
-        assert!(matches!(second.reload(false), Some(Outcome::Applied(_))));
-        fs::write(&source, "bad").unwrap();
-        let (mut other, _store) = again(LastGood::new(Some(state.path()), &source.join("other")));
-        assert!(matches!(other.reload(false), Some(Outcome::Rejected(_))), "another source's copy is not ours");
-        for entry in fs::read_dir(state.path()).unwrap() {
-            fs::write(entry.unwrap().path(), "damaged").unwrap();
-        }
-        let (mut third, store) = again(LastGood::new(Some(state.path()), &source));
-        assert!(matches!(third.reload(false), Some(Outcome::Rejected(_))));
-        assert!(store.read(|live| live.is_none()));
-    }
-
-    #[test]
-    fn a_build_that_may_not_fit_is_refused_until_it_may() {
-        let mut bench = Bench::new();
-        assert!(matches!(bench.write("a"), Some(Outcome::Applied(_))));
-        fs::write(bench.directory.path().join("memory.max"), "110").unwrap();
-        fs::write(bench.directory.path().join("memory.current"), "100").unwrap();
-        fs::write(bench.directory.path().join("membership"), "0::/").unwrap();
-        let mount = bench.directory.path().to_owned();
-        bench.reloader.memory = ControlGroup { membership: mount.join("membership"), mount };
-        let Some(Outcome::Rejected(failure)) = bench.write("b") else { panic!("must be refused") };
-        assert!(failure.summary.contains("20 bytes") && failure.summary.contains("leaves 10"), "{}", failure.summary);
-        assert_eq!(bench.live(), (1, 0));
-        assert!(bench.reloader.reload(false).is_none(), "said once");
-        fs::write(bench.directory.path().join("memory.max"), "max").unwrap();
-        assert!(matches!(bench.reloader.reload(false), Some(Outcome::Applied(_))), "without a change of the source");
-    }
-
-    #[test]
-    fn a_declared_sequence_only_rises() {
-        let mut bench = Bench::new();
-        assert!(matches!(bench.write("a 5"), Some(Outcome::Applied(_))));
-        assert!(matches!(bench.write("b 4"), Some(Outcome::Rejected(_))));
-        assert!(matches!(bench.write("b 5"), Some(Outcome::Rejected(_))));
-        assert!(matches!(bench.write("a 5"), Some(Outcome::Unchanged)));
-        assert!(matches!(bench.write("a 6"), Some(Outcome::Applied(_))), "a higher sequence is news by itself");
-        assert!(matches!(bench.write("b 7"), Some(Outcome::Applied(_))));
-        assert_eq!(bench.live(), (3, 7));
-        assert!(matches!(bench.write("c"), Some(Outcome::Applied(_))), "without one, order is not checked");
-        assert!(matches!(bench.write("d 6"), Some(Outcome::Rejected(_))), "what was live before still counts");
-    }
-
-    #[test]
-    fn equal_content_is_not_swapped() {
-        let mut bench = Bench::new();
-        assert!(matches!(bench.write("a"), Some(Outcome::Applied(_))));
-        assert!(bench.write("a").is_none());
-        assert!(matches!(bench.write("a\n# remark"), Some(Outcome::Unchanged)));
-        assert!(matches!(bench.reloader.reload(true), Some(Outcome::Unchanged)), "forced");
-        assert_eq!(bench.live(), (1, 0));
-    }
-}
+mod tests;

@@ -1,12 +1,32 @@
 //! Stand-ins for the tests of this floor: a language in which a source is `MARKER [SEQUENCE]`.
 
-use std::{path::PathBuf, sync::Arc, time::SystemTime};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, SystemTime},
+};
 
 use super::load::{Builder, Snapshot};
 use crate::{
     document::{self, Built, Report, Source},
     index::{Index, file::Publication},
 };
+
+/// Which snapshots were freed, by digest, and on threads of which names.
+static FREED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+/// Notes that a snapshot is freed here.
+pub(crate) fn note_freed(digest: &str) {
+    let thread = thread::current().name().unwrap_or_default().to_owned();
+    FREED.lock().unwrap().push((digest.to_owned(), thread));
+}
+
+/// On which threads snapshots of this digest were freed.
+pub(crate) fn freed(digest: &str) -> Vec<String> {
+    let freed = FREED.lock().unwrap();
+    freed.iter().filter(|(own, _)| own == digest).map(|(_, thread)| thread.clone()).collect()
+}
 
 /// The first line is `MARKER [SEQUENCE]`; `bad` is refused, `panic` panics, no text at all is refused.
 pub(crate) fn builder() -> Builder {
@@ -41,15 +61,24 @@ pub(crate) fn index(marker: &str) -> Index {
 
 /// A snapshot of that index, which was never live.
 pub(crate) fn snapshot(marker: &str) -> Snapshot {
-    let index = index(marker);
+    snapshot_of(index(marker), marker)
+}
+
+/// A snapshot of an index under a name.
+pub(crate) fn snapshot_of(index: Index, digest: &str) -> Snapshot {
     Snapshot {
         sequence: 0,
         issued_at: None,
         max_age: None,
-        digest: marker.to_owned(),
+        digest: digest.to_owned(),
         generation: 0,
         source: PathBuf::from("policy.yaml"),
+        files: Vec::new(),
+        file_count: 1,
         loaded_at: SystemTime::UNIX_EPOCH,
+        took: Duration::ZERO,
+        fresh: Arc::default(),
+        restored: false,
         counts: index.counts(),
         warnings: Vec::new(),
         index,

@@ -1,19 +1,23 @@
 //! Tells the build thread that something may have changed. It never says what: the reader looks at everything again.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::fs::MetadataExt,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::{Duration, Instant},
 };
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::ModifyKind};
 
 use super::chain::Chain;
+use super::writing::Writing;
 
 /// Calls out at most once until [`Alarm::reset`]: a storm of events is one wake-up.
 #[derive(Clone)]
@@ -43,17 +47,26 @@ impl Alarm {
 #[derive(Default)]
 struct Shared {
     chain: Mutex<Chain>,
-    /// A watched directory was removed or moved: its watch is void, also if one with the same inode takes its place.
-    lost: AtomicBool,
+    /// Watched directories that were removed or moved: their watches are void, also if one with the same inode takes
+    /// their place.
+    lost: Mutex<BTreeSet<PathBuf>>,
+    /// Something may have been missed.
+    missed: AtomicBool,
+    /// Who is in the middle of writing.
+    writing: Mutex<Writing>,
 }
 
 /// Watches the directories of a chain, as long as the kernel lets it.
 pub(super) struct Watcher {
     alarm: Alarm,
     shared: Arc<Shared>,
-    inner: Option<RecommendedWatcher>,
+    inner: Option<Guarded>,
     /// What is watched, with the device and inode it had: a directory that was made anew needs a new watch.
     armed: BTreeMap<PathBuf, (u64, u64)>,
+    /// Directories that were lost and may come again; what is written to them before they are watched is not seen.
+    gone: BTreeSet<PathBuf>,
+    /// Whether somebody may have begun to write before it could be seen.
+    unsure: bool,
     enabled: bool,
     complained: bool,
 }
@@ -61,7 +74,27 @@ pub(super) struct Watcher {
 impl Watcher {
     /// With `enabled` false it never watches, and says so: polling alone.
     pub(super) fn new(alarm: Alarm, enabled: bool) -> Self {
-        Self { alarm, shared: Arc::default(), inner: None, armed: BTreeMap::new(), enabled, complained: false }
+        Self {
+            alarm,
+            shared: Arc::default(),
+            inner: None,
+            armed: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            unsure: true,
+            enabled,
+            complained: false,
+        }
+    }
+
+    /// How long to wait for somebody who is in the middle of writing to what would be read.
+    pub(super) fn is_written_for(&self) -> Option<Duration> {
+        locked(&self.shared.writing).rest(Instant::now())
+    }
+
+    /// Whether somebody may have begun to write unseen since this was asked last: before the watch began, or in a
+    /// directory that was made anew, or while events were lost.
+    pub(super) fn take_doubt(&mut self) -> bool {
+        self.shared.missed.swap(false, Ordering::AcqRel) | std::mem::take(&mut self.unsure)
     }
 
     /// Whether changes have to be found by polling alone.
@@ -74,11 +107,15 @@ impl Watcher {
         if !self.enabled {
             return;
         }
-        chain.clone_into(&mut self.shared.chain.lock().unwrap_or_else(PoisonError::into_inner));
-        if self.shared.lost.swap(false, Ordering::AcqRel) {
+        chain.clone_into(&mut locked(&self.shared.chain));
+        let lost = std::mem::take(&mut *locked(&self.shared.lost));
+        if !lost.is_empty() {
             self.inner = None;
             self.armed.clear();
+            self.gone.extend(lost);
         }
+        // What is not on the way any more need not be remembered: each swap of a volume leaves a directory behind.
+        self.gone.retain(|directory| chain.concerns(directory));
         if let Err(error) = self.try_arm(chain) {
             self.inner = None;
             self.armed.clear();
@@ -109,14 +146,15 @@ impl Watcher {
             none => none.insert(new_watcher(self.alarm.clone(), Arc::clone(&self.shared))?),
         };
         for (directory, identity) in &self.armed {
-            if wanted.get(directory) != Some(identity) && watcher.unwatch(directory).is_err() {
+            if wanted.get(directory) != Some(identity) && watcher.call(|inner| inner.unwatch(directory)).is_err() {
                 // The kernel has dropped it already, together with the directory.
                 tracing::trace!(directory = %directory.display(), "was not watched any more");
             }
         }
         for (directory, identity) in &wanted {
             if self.armed.get(directory) != Some(identity) {
-                match watcher.watch(directory, RecursiveMode::NonRecursive) {
+                self.unsure |= self.gone.remove(directory);
+                match watcher.call(|inner| inner.watch(directory, RecursiveMode::NonRecursive)) {
                     Ok(()) => {}
                     // Gone between the look and the watch: the poll finds it.
                     Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => {}
@@ -129,27 +167,60 @@ impl Watcher {
     }
 }
 
-fn new_watcher(alarm: Alarm, shared: Arc<Shared>) -> notify::Result<RecommendedWatcher> {
-    notify::recommended_watcher(move |event: notify::Result<Event>| {
+/// A watcher of notify, which takes for granted that its own thread runs: where none could start, or it has ended,
+/// each call panics, and so does the end of it.
+struct Guarded(Option<RecommendedWatcher>);
+
+impl Guarded {
+    fn call(&mut self, call: impl FnOnce(&mut RecommendedWatcher) -> notify::Result<()>) -> notify::Result<()> {
+        let called = self.0.as_mut().and_then(|inner| catch_unwind(AssertUnwindSafe(|| call(inner))).ok());
+        called.unwrap_or_else(|| Err(notify::Error::generic("the watcher's thread has ended")))
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let inner = self.0.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(inner))).is_err() {
+            tracing::debug!("the watcher's thread had ended before it");
+        }
+    }
+}
+
+fn new_watcher(alarm: Alarm, shared: Arc<Shared>) -> notify::Result<Guarded> {
+    // Not told when its thread cannot start, we try one first.
+    drop(thread::Builder::new().spawn(|| {}).map_err(notify::Error::io)?.join());
+    let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         if event.map_or(true, |event| matters(&event, &shared)) {
             alarm.raise();
         }
-    })
+    });
+    watcher.map(|inner| Guarded(Some(inner)))
 }
 
-/// Reading the source makes access events: heeding them would reload for ever. An event without a path, a rescan and
-/// an error all mean that something was missed.
+/// Reading the source makes access events: heeding them would reload for ever. Of them only the end of a writing counts.
+/// An event without a path, a rescan and an error all mean that something was missed.
 fn matters(event: &Event, shared: &Shared) -> bool {
+    let chain = locked(&shared.chain);
+    let mut has_ended = false;
+    for path in event.paths.iter().filter(|path| chain.is_read(path)) {
+        has_ended |= locked(&shared.writing).note(path, event.kind, Instant::now());
+    }
     if matches!(event.kind, EventKind::Access(_)) {
-        return false;
+        return has_ended;
     }
     if event.need_rescan() || event.paths.is_empty() {
+        shared.missed.store(true, Ordering::Release);
         return true;
     }
-    let chain = shared.chain.lock().unwrap_or_else(PoisonError::into_inner);
-    let moved = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));
-    if moved && event.paths.iter().any(|path| chain.watched.contains(path)) {
-        shared.lost.store(true, Ordering::Release);
+    if matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))) {
+        let directories = event.paths.iter().filter(|path| chain.watched.contains(*path)).cloned();
+        locked(&shared.lost).extend(directories);
     }
     event.paths.iter().any(|path| chain.concerns(path))
+}
+
+/// What was guarded is whole, whatever became of the thread that held it: every change is one step.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

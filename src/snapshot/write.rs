@@ -1,6 +1,7 @@
 //! Writing a compiled file, so that whoever watches its directory sees all of it or nothing.
 
 use std::{
+    ffi::OsString,
     fs::{self, File, Permissions},
     io::{self, Write},
     os::unix::fs::PermissionsExt,
@@ -19,7 +20,7 @@ use crate::index::{
 pub fn write_compiled(path: &Path, publication: &Publication, index: &Index) -> io::Result<usize> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let head = header(publication, index);
-    let mut file = tempfile::Builder::new().prefix(".sidegate-").tempfile_in(directory)?;
+    let mut file = tempfile::Builder::new().prefix(&unfinished(path)).tempfile_in(directory)?;
     file.write_all(&head)?;
     file.write_all(index.bytes())?;
     // A temporary file is its owner's alone; who may read a snapshot is decided as for any other file.
@@ -28,6 +29,14 @@ pub fn write_compiled(path: &Path, publication: &Publication, index: &Index) -> 
     file.persist(path)?;
     File::open(directory)?.sync_all()?;
     Ok(head.len() + index.bytes().len())
+}
+
+/// What the name of a file begins with while it is written; hidden, so that no reader takes it for a source.
+pub(super) fn unfinished(path: &Path) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push("-");
+    prefix
 }
 
 /// Those of the file that is replaced, or `rw-r--r--`.

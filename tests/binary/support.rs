@@ -16,6 +16,9 @@ use sidegate::service::proto::v1;
 use tempfile::TempDir;
 use tonic::Code;
 
+/// Where the files of `tests/it` look for them.
+pub(crate) use crate::shared::support::{question, wire};
+
 /// Longer than any honest wait on a machine with much else to do; the usual one is a few milliseconds.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
@@ -100,8 +103,21 @@ impl Process {
         self.err.0.lock().unwrap().clone()
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.status().is_some()
+    }
+
+    /// What the kernel calls it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     fn status(&mut self) -> Option<ExitStatus> {
@@ -110,11 +126,8 @@ impl Process {
 
     /// Waits for the end, by itself.
     pub(crate) fn end(mut self) -> Ended {
-        let mut status = None;
-        until("the program ends", || {
-            status = self.status();
-            status.is_some()
-        });
+        until("the program ends", || self.has_ended());
+        let status = self.status();
         for reader in [&mut self.out, &mut self.err] {
             reader.1.take().unwrap().join().unwrap();
         }

@@ -9,7 +9,7 @@ use sidegate::index::Index;
 use sidegate::model::{Decision, Entity, Reason, Request, Timestamp, Value};
 use sidegate::observe::metrics::Metrics;
 use sidegate::service::proto::v1::{self, authorization_service_server::AuthorizationService, value::Kind};
-use sidegate::service::{Authorization, Expensive, Gate, Pdp, Settings};
+use sidegate::service::{Authorization, Expensive, Gate, Pdp, PlainQuestion, Settings};
 use sidegate::snapshot::{Keeper, KeeperHandle, KeeperOptions, Snapshot, Store};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -84,8 +84,8 @@ fn door() -> &'static Door {
         let snapshot = store.load_full().expect("a snapshot");
         let metrics = Arc::new(Metrics::default());
         let gate = Gate::new(Settings { batch_items: BATCH_ITEMS, ..Settings::default() }, Arc::clone(&metrics));
-        let pdp = Arc::new(Pdp::new(store, metrics).expect("random bytes").with_gate(Arc::new(gate)));
-        let expensive = Expensive::spawn(()).expect("a thread");
+        let pdp = Arc::new(Pdp::new(store, Arc::clone(&metrics)).expect("random bytes").with_gate(Arc::new(gate)));
+        let expensive = Expensive::spawn(metrics, ()).expect("a thread");
         let (drain, drained) = watch::channel(false);
         let service = Authorization::new(pdp, expensive, drained);
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -117,7 +117,17 @@ where
 
 // ---- the calls
 
+/// What the hot path reads in place is what the generated decoder reads.
+fn read_in_place(bytes: &[u8]) {
+    let Some(plain) = PlainQuestion::read(bytes) else { return };
+    let message = v1::AuthorizeRequest::decode(bytes).expect("read in place, and no message");
+    Question::of(&message).lend(|request| assert_eq!(format!("{:?}", plain.request()), format!("{request:?}")));
+    assert_eq!(plain.request_id, message.request_id);
+    assert_eq!(message.consistency, None);
+}
+
 async fn authorize(door: &Door, bytes: &[u8]) {
+    read_in_place(bytes);
     let Some((message, answer)) = call(bytes, |request| door.service.authorize(request)).await else { return };
     let time = moment(answer.evaluated_at);
     let said = (answer.decision(), answer.reason(), answer.undetermined);
@@ -207,8 +217,7 @@ impl<'m> Question<'m> {
         Self { message, lists: lists.collect() }
     }
 
-    fn decide(&self, door: &Door, time: Timestamp) -> Said {
-        let index: &Index = &door.snapshot.index;
+    fn lend<R>(&self, borrow: impl FnOnce(&Request<'_>) -> R) -> R {
         let subject = self.message.subject.as_ref().expect("answered without a subject");
         let action = self.message.action.as_ref().expect("answered without an action");
         let resource = self.message.resource.as_ref().expect("answered without a resource");
@@ -218,7 +227,7 @@ impl<'m> Question<'m> {
         };
         let (subject_properties, action_properties) = (properties(&subject.properties), properties(&action.properties));
         let (resource_properties, context) = (properties(&resource.properties), properties(&self.message.context));
-        let request = Request {
+        borrow(&Request {
             subject: Entity { kind: &subject.r#type, id: &subject.id },
             subject_properties: &subject_properties,
             action: &action.name,
@@ -227,8 +236,12 @@ impl<'m> Question<'m> {
             parent: resource.parent.as_ref().map(entity),
             resource_properties: &resource_properties,
             context: &context,
-        };
-        let verdict = decide::authorize(index, &request, time).expect("answered, and malformed");
+        })
+    }
+
+    fn decide(&self, door: &Door, time: Timestamp) -> Said {
+        let index: &Index = &door.snapshot.index;
+        let verdict = self.lend(|request| decide::authorize(index, request, time)).expect("answered, and malformed");
         let decision = match verdict.decision {
             Decision::Allow => v1::Decision::Allow,
             Decision::Deny => v1::Decision::Deny,

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     compile::layout::{EntityRecord, PermissionRecord},
     index::{Corrupt, Index},
-    model::{Decision, Entity},
+    model::{Decision, Entity, Timestamp},
     snapshot::Snapshot,
 };
 
@@ -30,7 +30,7 @@ pub(super) fn line(out: &mut String, record: &Record, settings: &Settings, missi
     out.write_str(",\"resource\":")?;
     who(out, record, record.resource, ("resource.type", "resource.id"), &mut cut)?;
     properties(out, record, settings)?;
-    snapshot(out, &record.snapshot)?;
+    snapshot(out, &record.snapshot, record.time)?;
     write!(out, ",\"door\":\"{}\"", record.origin.door.name())?;
     if !record.text(record.request_id).is_empty() {
         out.write_str(",\"request_id\":")?;
@@ -148,9 +148,11 @@ fn known(record: &Record) -> Known {
     Known { subject: kind(record.subject), resource: owner.or_else(|| kind(record.resource)), permission }
 }
 
-fn snapshot(out: &mut String, snapshot: &Snapshot) -> fmt::Result {
-    let Snapshot { sequence, digest, generation, .. } = snapshot;
-    write!(out, ",\"snapshot\":{{\"sequence\":{sequence},\"digest\":\"{digest}\",\"generation\":{generation}}}")
+fn snapshot(out: &mut String, snapshot: &Snapshot, time: Timestamp) -> fmt::Result {
+    let Snapshot { sequence, digest, generation, fresh, .. } = snapshot;
+    write!(out, ",\"snapshot\":{{\"sequence\":{sequence},\"digest\":\"{digest}\",\"generation\":{generation}")?;
+    out.push_str(if fresh.is_over(time) { ",\"stale\":true}" } else { "}" });
+    Ok(())
 }
 
 #[cfg(test)]

@@ -42,7 +42,8 @@ impl Bench {
             );
         let (drain, draining) = watch::channel(false);
         let limits = HttpLimits { handshake, ..HttpLimits::default() };
-        let connected = Connected { routes: Routes::from(router), kind, limits, tls: None, drain: draining };
+        let connected =
+            Connected { routes: Routes::from(router), fast: None, kind, limits, tls: None, drain: draining };
         let registry = Arc::new(Registry::new(10, Arc::clone(&metrics)));
         Self { registry, metrics, drain, connected, release }
     }

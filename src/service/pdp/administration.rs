@@ -95,7 +95,7 @@ impl Pdp {
         Ok(v1::ListLevelsResponse {
             levels: page,
             next_page_token: next.unwrap_or_default(),
-            snapshot: Some(convert::snapshot_ref(snapshot)),
+            snapshot: Some(convert::snapshot_ref(snapshot, self.now())),
             evaluated_at: Some(convert::timestamp(place.time)),
             request_id,
         })
@@ -126,7 +126,7 @@ impl Pdp {
         }
         Ok(v1::CountSeatsResponse {
             counts,
-            snapshot: Some(convert::snapshot_ref(snapshot)),
+            snapshot: Some(convert::snapshot_ref(snapshot, self.now())),
             evaluated_at: Some(convert::timestamp(time)),
             request_id,
         })

@@ -63,7 +63,7 @@ impl Pdp {
             resources: page.entities,
             next_page_token: page.next_page_token,
             undetermined_count: caller.reasons().count(page.undetermined),
-            snapshot: Some(convert::snapshot_ref(snapshot)),
+            snapshot: Some(convert::snapshot_ref(snapshot, self.now())),
             evaluated_at: Some(convert::timestamp(page.time)),
             request_id,
         })
@@ -94,7 +94,7 @@ impl Pdp {
             subjects: page.entities,
             next_page_token: page.next_page_token,
             undetermined_count: caller.reasons().count(page.undetermined),
-            snapshot: Some(convert::snapshot_ref(snapshot)),
+            snapshot: Some(convert::snapshot_ref(snapshot, self.now())),
             evaluated_at: Some(convert::timestamp(page.time)),
             request_id,
         })

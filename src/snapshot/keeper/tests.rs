@@ -2,10 +2,12 @@
 
 use std::{
     fs,
+    io::Write,
     os::unix::fs::symlink,
     path::Path,
     sync::{
         Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver},
     },
     thread,
@@ -42,7 +44,7 @@ fn keep(options: KeeperOptions) -> Kept {
 
 impl Kept {
     fn wait_for(&self, marker: &str) {
-        let wanted = blake3::Hash::from_bytes(testing::index(marker).digest()).to_hex().to_string();
+        let wanted = digest(marker);
         let begun = Instant::now();
         while self.store.read(|live| live.is_none_or(|live| live.digest != wanted)) {
             assert!(begun.elapsed() < LIMIT, "`{marker}` never went live");
@@ -57,6 +59,10 @@ impl Kept {
     fn next_outcome(&self) -> Outcome {
         self.outcomes.lock().unwrap().recv_timeout(LIMIT).unwrap()
     }
+}
+
+fn digest(marker: &str) -> String {
+    blake3::Hash::from_bytes(testing::index(marker).digest()).to_hex().to_string()
 }
 
 /// What a kubelet does: a new directory, then one rename of the link to it.
@@ -146,6 +152,61 @@ fn finds_changes_by_polling_alone() {
 }
 
 #[test]
+fn waits_for_a_slow_writer_also_without_events() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("policy.yaml");
+    fs::write(&path, "before").unwrap();
+    let poll = Duration::from_millis(20);
+    let kept = keep(KeeperOptions { events: false, poll, ..KeeperOptions::new(&path) });
+    kept.wait_for("before");
+    // Every prefix is a source by itself.
+    let mut file = fs::File::create(&path).unwrap();
+    for piece in ["w", "h", "o", "l", "e"] {
+        file.write_all(piece.as_bytes()).unwrap();
+        thread::sleep(Duration::from_millis(60));
+    }
+    kept.wait_for("whole");
+    assert_eq!(kept.generation(), 2, "no prefix ever was live");
+}
+
+#[test]
+fn what_is_replaced_is_freed_on_the_build_thread_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("policy.yaml");
+    fs::write(&path, "freed0").unwrap();
+    let kept = by_events(&path);
+    kept.wait_for("freed0");
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            // Readers that hold what they were lent, so that theirs is often the last reference but one.
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let held = kept.store.load_full().unwrap();
+                    thread::yield_now();
+                    assert!(!held.digest.is_empty());
+                }
+            });
+        }
+        for number in 1..=8 {
+            fs::write(directory.path().join("new"), format!("freed{number}")).unwrap();
+            fs::rename(directory.path().join("new"), &path).unwrap();
+            kept.wait_for(&format!("freed{number}"));
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    for number in 0..8 {
+        let digest = digest(&format!("freed{number}"));
+        let begun = Instant::now();
+        while testing::freed(&digest).is_empty() {
+            assert!(begun.elapsed() < LIMIT, "`freed{number}` is never freed");
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(testing::freed(&digest), ["sidegate-build"], "`freed{number}`");
+    }
+}
+
+#[test]
 fn waits_for_a_source_that_is_not_there_and_outlives_a_bad_one() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("later/policy.yaml");
@@ -184,4 +245,56 @@ fn reading_does_not_make_it_read_again() {
         ),
         "{outcomes:?}"
     );
+}
+
+#[test]
+fn jitter_delays_what_nobody_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("policy.yaml");
+    fs::write(&path, "v1").unwrap();
+    let late = keep(KeeperOptions { jitter: Duration::from_secs(3600), ..KeeperOptions::new(&path) });
+    let prompt = keep(KeeperOptions::new(&path));
+    late.wait_for("v1");
+    prompt.wait_for("v1");
+    fs::write(&path, "v2").unwrap();
+    prompt.wait_for("v2");
+    assert_eq!(late.generation(), 1, "it has an hour");
+    let told = late.keeper.reload_and_tell().recv_timeout(LIMIT).unwrap();
+    assert!(matches!(told, Outcome::Applied(_)), "{told:?}");
+    late.wait_for("v2");
+}
+
+#[test]
+fn a_random_part_is_not_always_the_same() {
+    let most = Duration::from_secs(3600);
+    let parts: Vec<Duration> = (0..8).map(|_| super::random_part(most)).collect();
+    assert!(parts.iter().all(|part| *part <= most) && parts.iter().any(|part| *part != parts[0]), "{parts:?}");
+    assert_eq!(super::random_part(Duration::ZERO), Duration::ZERO);
+}
+
+#[test]
+fn a_build_thread_that_panics_is_not_unnoticed() {
+    struct Guard(mpsc::Sender<()>);
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("policy.yaml");
+    fs::write(&path, "v1").unwrap();
+    let (tell, told) = mpsc::channel();
+    let guard = Guard(tell);
+    let on_outcome = Box::new(move |_: &Outcome| {
+        let _held = &guard;
+        panic!("a build thread that panics");
+    });
+    let store = Arc::new(Store::default());
+    let keeper = Keeper::spawn(KeeperOptions::new(&path), Arc::clone(&store), testing::builder(), on_outcome).unwrap();
+    told.recv_timeout(LIMIT).unwrap();
+    // What it has made live stays so until the process ends.
+    assert!(store.read(|live| live.is_some()));
+    while !keeper.is_finished() {
+        thread::yield_now();
+    }
 }

@@ -1,0 +1,145 @@
+//! T3, T4: what is half written is never served, also where the half is valid by itself and forbids less.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::checker::{Dice, Version, now, seed};
+use crate::support::{Daemon, POLICY, Process, ana_may, command, good, half_written, until};
+use crate::writers::FILE;
+
+const REJECTED: &str = "sidegate_reloads_total{result=\"rejected\"}";
+
+/// Ana may, until the last line is read: every line less is valid by itself.
+fn forbidding() -> Vec<String> {
+    let mut lines: Vec<String> = good().lines().map(|line| format!("{line}\n")).collect();
+    lines.push("forbids:\n".to_owned());
+    lines.extend((0..40).map(|number| format!("  f{number}: {{on: workspace, actions: [leave]}}\n")));
+    lines.push("  last: {on: workspace, actions: [access]}\n".to_owned());
+    lines
+}
+
+/// The digests that were live, one after the other.
+fn live(daemon: &Daemon) -> Vec<String> {
+    daemon.log("a snapshot is live").iter().map(|fields| fields["digest"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Writes in pieces with the file open all the while; nothing else happens in between.
+fn write_slowly(mut file: File, lines: &[String]) {
+    for piece in lines.chunks(4) {
+        file.write_all(piece.concat().as_bytes()).unwrap();
+        thread::sleep(Duration::from_millis(70));
+    }
+}
+
+/// A source that is opened in some way and written slowly: what was there before is served, then all of what is new.
+fn assert_waits_for(open: impl FnOnce(&Path) -> File) {
+    let (before, lines) = (Version::read(POLICY), forbidding());
+    let whole = Version::read(&lines.concat());
+    let half = Version::read(&lines[..lines.len() - 1].concat());
+    assert_ne!(half.digest, whole.digest, "the half is valid");
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("policy").join(FILE);
+    fs::create_dir(directory.path().join("policy")).unwrap();
+    fs::write(&source, POLICY).unwrap();
+    let daemon = Daemon::serve(directory, &source, &[]).ready();
+    write_slowly(open(&source), &lines);
+    until("the whole is live", || live(&daemon).contains(&whole.digest));
+    assert_eq!(live(&daemon), [before.digest, whole.digest], "and nothing else ever was");
+    assert!(!ana_may(&daemon.client()));
+}
+
+#[test]
+fn a_slow_rewrite_is_waited_for() {
+    assert_waits_for(|source| File::create(source).unwrap());
+}
+
+#[test]
+fn a_slow_writer_of_a_new_file_is_waited_for() {
+    assert_waits_for(|source| {
+        fs::remove_file(source).unwrap();
+        File::create_new(source).unwrap()
+    });
+}
+
+#[test]
+fn a_slow_writer_in_a_new_directory_is_waited_for() {
+    assert_waits_for(|source| {
+        let directory = source.parent().unwrap();
+        fs::remove_dir_all(directory).unwrap();
+        fs::create_dir(directory).unwrap();
+        File::create_new(source).unwrap()
+    });
+}
+
+#[test]
+fn a_slow_writer_at_the_start_is_waited_for() {
+    let (directory, lines) = (tempfile::tempdir().unwrap(), forbidding());
+    let source = directory.path().join(FILE);
+    let file = File::create(&source).unwrap();
+    let writer = thread::spawn({
+        let lines = lines.clone();
+        move || write_slowly(file, &lines)
+    });
+    let daemon = Daemon::serve(directory, &source, &[]);
+    writer.join().unwrap();
+    until("the whole is live", || !live(&daemon).is_empty());
+    assert_eq!(live(&daemon), [Version::read(&lines.concat()).digest]);
+}
+
+/// A program that writes so many bytes of a file over another, and then only keeps it open.
+fn writer(from: &Path, to: &Path, bytes: usize) -> Process {
+    let script = "exec 3>\"$1\"; head -c \"$2\" \"$0\" >&3; exec sleep 60";
+    let mut shell = std::process::Command::new("/bin/sh");
+    let process = Process::spawn(shell.args(["-c", script]).args([from, to]).arg(bytes.to_string()));
+    until("it has written", || fs::metadata(to).is_ok_and(|metadata| metadata.len() == bytes as u64));
+    process
+}
+
+#[test]
+fn what_a_killed_writer_leaves_is_refused() {
+    println!("seed {}", seed());
+    let (mut dice, directory) = (Dice::new(seed()), tempfile::tempdir().unwrap());
+    let (compiled, next) = (directory.path().join("policy.sgate"), directory.path().join("next.sgate"));
+    let compile = |version: &Version, to: &Path| {
+        fs::write(directory.path().join(FILE), &version.text).unwrap();
+        let source = directory.path().join(FILE);
+        let arguments = ["compile", source.to_str().unwrap(), "-o", to.to_str().unwrap()];
+        assert_eq!(Process::spawn(&mut command(&arguments)).end().code, Some(0));
+    };
+    let (first, second) = (Version::draw(&mut dice, now()), Version::draw(&mut dice, now()));
+    compile(&first, &compiled);
+    compile(&second, &next);
+    let daemon = Daemon::serve(tempfile::tempdir().unwrap(), &compiled, &[]).ready();
+    let size = usize::try_from(fs::metadata(&next).unwrap().len()).unwrap();
+    for refused in 1..=4 {
+        let writer = writer(&next, &compiled, 1 + dice.below(size - 1));
+        assert_eq!(live(&daemon), [first.digest.as_str()]);
+        writer.signal(Signal::KILL);
+        drop(writer);
+        until("what is left is refused", || daemon.metric(REJECTED) >= refused);
+        assert_eq!(live(&daemon), [first.digest.as_str()], "the last good one stays");
+    }
+    fs::rename(next, compiled).unwrap();
+    until("what is whole is served", || live(&daemon).contains(&second.digest));
+}
+
+#[test]
+fn nothing_empty_or_cut_is_ever_served() {
+    let (whole, daemon) = (good(), Daemon::start(&good()).ready());
+    let digest = Version::read(&whole).digest;
+    let empty = ["", " \n\t\n", "{}", "{}\n", "# nothing\n", "---\n", "sidegate: 1\n", "null", "[]", "\u{feff}"];
+    let half = half_written();
+    for (number, text) in (1..).zip(empty.into_iter().chain([half.as_str()])) {
+        daemon.write(text);
+        until("it is refused", || daemon.metric(REJECTED) >= number);
+        let told = daemon.log("the source was refused").pop().unwrap().to_string();
+        assert!(told.contains("policy.yaml"), "{text:?} is refused without its place: {told}");
+    }
+    assert_eq!(live(&daemon), [digest]);
+    assert!(ana_may(&daemon.client()));
+}
