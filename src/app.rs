@@ -1,6 +1,7 @@
 //! The only wiring: bind, load, serve, drain. Everything else is handed what it needs.
 
 mod control;
+mod descriptors;
 mod exit;
 mod news;
 mod orphans;

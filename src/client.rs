@@ -4,12 +4,12 @@
 pub mod bench;
 mod lists;
 
-use std::{io, time::Duration};
+use std::{fmt, io, time::Duration};
 
 use tokio::runtime::{self, Runtime};
 use tonic::{
     Code, Request, Status,
-    transport::{Channel, Endpoint},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 use tonic_types::StatusExt;
 
@@ -28,6 +28,12 @@ pub enum ClientError {
     Address {
         /// What was given.
         address: String,
+    },
+    /// The certificates cannot be used.
+    #[error("cannot use TLS: {problem}")]
+    Tls {
+        /// Why not.
+        problem: String,
     },
     /// Nobody answers.
     #[error("cannot reach `{address}`: {problem}")]
@@ -52,6 +58,17 @@ pub enum ClientError {
     Runtime(#[from] io::Error),
 }
 
+/// What TLS needs of a client: PEM texts.
+#[derive(Clone)]
+pub struct Trust {
+    /// Who vouches for the daemon.
+    pub authorities: Vec<u8>,
+    /// The client's certificate and key, where it must show who it is.
+    pub identity: Option<(Vec<u8>, Vec<u8>)>,
+    /// The daemon's name in its certificate, where it is not the address's.
+    pub name: Option<String>,
+}
+
 /// A connection to a daemon. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -66,13 +83,29 @@ impl Client {
     /// # Errors
     /// No address, or nobody there within the deadline.
     pub async fn connect(address: &str, deadline: Duration) -> Result<Self, ClientError> {
-        let uri = if address.contains("://") || address.starts_with("unix:") {
-            address.to_owned()
-        } else {
-            format!("http://{address}")
+        Self::connect_with(address, deadline, None).await
+    }
+
+    /// The same over TLS, where that is given: the address is then `HOST:PORT` or `https://HOST:PORT`.
+    ///
+    /// # Errors
+    /// As there; certificates that are none.
+    pub async fn connect_with(address: &str, deadline: Duration, trust: Option<&Trust>) -> Result<Self, ClientError> {
+        let uri = match trust {
+            _ if address.contains("://") || address.starts_with("unix:") => address.to_owned(),
+            None => format!("http://{address}"),
+            Some(_) => format!("https://{address}"),
         };
         let not_one = |_| ClientError::Address { address: address.to_owned() };
-        let endpoint = Endpoint::from_shared(uri).map_err(not_one)?.connect_timeout(deadline);
+        let mut endpoint = Endpoint::from_shared(uri).map_err(not_one)?.connect_timeout(deadline);
+        if let Some(trust) = trust {
+            // Another scheme would go on without TLS.
+            if endpoint.uri().scheme_str() != Some("https") {
+                return Err(ClientError::Tls { problem: format!("`{address}` is not to be reached by it") });
+            }
+            let bad = |error: tonic::transport::Error| ClientError::Tls { problem: innermost(&error) };
+            endpoint = endpoint.tls_config(trust.config()).map_err(bad)?;
+        }
         let channel = endpoint
             .connect()
             .await
@@ -139,6 +172,26 @@ impl Client {
     }
 }
 
+impl Trust {
+    fn config(&self) -> ClientTlsConfig {
+        let Self { authorities, identity, name } = self;
+        let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authorities));
+        if let Some((certificate, key)) = identity {
+            config = config.identity(Identity::from_pem(certificate, key));
+        }
+        match name {
+            Some(name) => config.domain_name(name),
+            None => config,
+        }
+    }
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trust").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// Whether an answer allows: nothing but a clear allow does.
 pub fn allows(response: &v1::AuthorizeResponse) -> bool {
     v1::Decision::try_from(response.decision) == Ok(v1::Decision::Allow)
@@ -157,8 +210,16 @@ impl Blocking {
     /// # Errors
     /// As there.
     pub fn connect(address: &str, deadline: Duration) -> Result<Self, ClientError> {
+        Self::connect_with(address, deadline, None)
+    }
+
+    /// Connects as [`Client::connect_with`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn connect_with(address: &str, deadline: Duration, trust: Option<&Trust>) -> Result<Self, ClientError> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let client = runtime.block_on(Client::connect(address, deadline))?;
+        let client = runtime.block_on(Client::connect_with(address, deadline, trust))?;
         Ok(Self { runtime, client })
     }
 

@@ -61,18 +61,15 @@ impl Parts {
             tasks.spawn_on(accepting, runtime.handle());
         }
         for (listener, name, connected) in [(ops_listener, "ops", ops), (admin_listener, "admin", admin)] {
-            if let Some(listener) = listener {
-                let (end, guard) = (end.clone(), self.guards.guard("side listener"));
-                let accepting = serve_here(listener, name, Arc::clone(&side), end, connected, guard);
-                tasks.spawn_on(accepting, runtime.handle());
-            }
+            let Some(listener) = listener else { continue };
+            let guard = self.guards.guard("side listener");
+            let accepting = serve_here(listener, name, Arc::clone(&side), end.clone(), connected, guard);
+            tasks.spawn_on(accepting, runtime.handle());
         }
         let (store, health) = (Arc::clone(&self.store), self.health.clone());
         tasks.spawn_on(bridge(store, health, self.stale, drain, self.guards.guard("health bridge")), runtime.handle());
-        tasks.spawn_on(
-            age(Arc::clone(&self.store), self.clock, self.guards.guard("watch on the age")),
-            runtime.handle(),
-        );
+        let guard = self.guards.guard("watch on the age");
+        tasks.spawn_on(age(Arc::clone(&self.store), self.clock, guard), runtime.handle());
         if signals.is_some() {
             tasks.spawn_on(orphans::bury(), runtime.handle());
         }

@@ -14,7 +14,9 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use super::{Addresses, AppError, ExitReason, exit::Exits, news::tell_of, reconfigure::Reconfigure};
+use super::{
+    Addresses, AppError, ExitReason, descriptors::make_room, exit::Exits, news::tell_of, reconfigure::Reconfigure,
+};
 use crate::{
     config::Config,
     observe::{decision_log::DecisionLog, metrics::Metrics},
@@ -25,11 +27,6 @@ use crate::{
     },
     snapshot::{Builder, Keeper, KeeperHandle, KeeperOptions, Outcome, Store},
 };
-
-/// Descriptors that are not connections: sockets, event loops, the source, the log, and some to spare.
-const OTHER_DESCRIPTORS: u64 = 64;
-/// Connections of the ops and admin listeners: probes, scrapers, operators.
-const SIDE_CONNECTIONS: usize = 64;
 
 /// The sockets, each with its name in metrics.
 #[derive(Debug)]
@@ -108,16 +105,21 @@ impl Parts {
             drain,
             metrics: Arc::clone(&metrics),
         };
-        let routes = ops_routes(liveness, health.service(Arc::clone(&metrics)));
-        let (any, drain) = (Kind::Any, end.clone());
-        let ops = Connected { routes, fast: None, kind: any, limits: limits.clone(), tls: None, drain };
+        let beside = |routes, kind| Connected {
+            routes,
+            fast: None,
+            kind,
+            limits: limits.clone(),
+            tls: None,
+            drain: end.clone(),
+        };
+        let ops = beside(ops_routes(liveness, health.service(Arc::clone(&metrics))), Kind::Any);
         let reloader = Arc::clone(&keeper);
         let snapshots = Snapshots::new(Arc::clone(&store), source, Arc::new(move || reloader.reload_and_tell()));
-        let routes = admin_routes(snapshots, health.service(Arc::clone(&metrics)))?;
-        let admin = Connected { routes, fast: None, kind: Kind::Grpc, limits, tls: None, drain: end };
-        let registry = Arc::new(Registry::new(most_connections(config.connections), Arc::clone(&metrics)));
-        let side = Arc::new(Registry::new(SIDE_CONNECTIONS, Arc::clone(&metrics)));
-        let drain_time = config.drain;
+        let admin = beside(admin_routes(snapshots, health.service(Arc::clone(&metrics)))?, Kind::Grpc);
+        let room = make_room(config.connections, worker_count(config));
+        let registry = Arc::new(Registry::new(room.data, Arc::clone(&metrics)));
+        let side = Arc::new(Registry::new(room.side, Arc::clone(&metrics)));
         Ok(Self {
             runtime,
             bound,
@@ -139,7 +141,7 @@ impl Parts {
             ending,
             exits,
             guards,
-            drain_time,
+            drain_time: config.drain,
             stale: config.stale,
             clock,
         })
@@ -233,8 +235,11 @@ fn spawn_workers(
         tls,
         drain: drain.clone(),
     };
-    let count = if config.workers == 0 { default_worker_count() } else { config.workers };
-    Ok(Workers::spawn(count, &connected, || guards.guard("data worker"))?)
+    Ok(Workers::spawn(worker_count(config), &connected, || guards.guard("data worker"))?)
+}
+
+fn worker_count(config: &Config) -> usize {
+    if config.workers == 0 { default_worker_count() } else { config.workers }
 }
 
 fn spawn_keeper(
@@ -284,16 +289,4 @@ fn http_limits(config: &Config) -> HttpLimits {
         keepalive: config.keepalive,
         keepalive_timeout: config.keepalive_timeout,
     }
-}
-
-/// A cap that the process could not keep would show as failed accepts instead.
-fn most_connections(wanted: usize) -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
-    let side = u64::try_from(SIDE_CONNECTIONS).unwrap_or(0);
-    let possible = limit.saturating_sub(OTHER_DESCRIPTORS + side).max(1);
-    let possible = usize::try_from(possible).unwrap_or(usize::MAX);
-    if possible < wanted {
-        tracing::warn!(wanted, possible, "fewer connections than configured: descriptors are few (`ulimit -n`)");
-    }
-    wanted.min(possible)
 }

@@ -70,10 +70,11 @@ pub(super) fn explain(arguments: &CheckArguments) -> Exit {
 }
 
 fn answer(arguments: &CheckArguments) -> Result<Answer, Trouble> {
-    if let Some(address) = &arguments.whom.server {
+    if let Some(address) = arguments.whom.server() {
         let message = arguments.question().with(authorize_request);
-        let response =
-            connect(address)?.call(|client| client.authorize(message)).map_err(|problem| refused(&problem))?;
+        let response = connect(address, &arguments.whom.tls)?
+            .call(|client| client.authorize(message))
+            .map_err(|problem| refused(&problem))?;
         return Ok(Answer::received(&response));
     }
     let built = open(arguments.whom.path())?;
@@ -83,9 +84,11 @@ fn answer(arguments: &CheckArguments) -> Result<Answer, Trouble> {
 }
 
 fn explanation(arguments: &CheckArguments) -> Result<(Answer, Told), Trouble> {
-    if let Some(address) = &arguments.whom.server {
+    if let Some(address) = arguments.whom.server() {
         let message = arguments.question().with(authorize_request);
-        let response = connect(address)?.call(|client| client.explain(message)).map_err(|problem| refused(&problem))?;
+        let response = connect(address, &arguments.whom.tls)?
+            .call(|client| client.explain(message))
+            .map_err(|problem| refused(&problem))?;
         let answer = Answer::received(&response.response.clone().unwrap_or_default());
         return Ok((answer, Told::received(&response)));
     }

@@ -90,9 +90,9 @@ fn every_resource(arguments: &ResourcesArguments) -> Result<Answer, Trouble> {
     let resource = EntityName { kind: kind.clone(), id: String::new() };
     let question = Question { subject, action, resource: &resource, details };
     let within = within.as_ref().map(EntityName::as_entity);
-    if let Some(address) = &whom.server {
+    if let Some(address) = whom.server() {
         let message = question.with(|request| list_resources_request(request, within));
-        let listed = connect(address)?.call(|client| client.every_resource(message));
+        let listed = connect(address, &whom.tls)?.call(|client| client.every_resource(message));
         return Ok(Answer::received(listed.map_err(|problem| refused(&problem))?));
     }
     decided(whom, &question, |index, request, time| Listing::of_resources(index, request, within, time))
@@ -103,9 +103,9 @@ fn every_subject(arguments: &WhoCanArguments) -> Result<Answer, Trouble> {
     details.refuse("subject", "every subject is asked about as the snapshot holds it")?;
     let subject = EntityName { kind: kind.clone(), id: String::new() };
     let question = Question { subject: &subject, action, resource, details };
-    if let Some(address) = &whom.server {
+    if let Some(address) = whom.server() {
         let message = question.with(list_subjects_request);
-        let listed = connect(address)?.call(|client| client.every_subject(message));
+        let listed = connect(address, &whom.tls)?.call(|client| client.every_subject(message));
         return Ok(Answer::received(listed.map_err(|problem| refused(&problem))?));
     }
     decided(whom, &question, |index, request, time| Listing::of_subjects(index, request, time))

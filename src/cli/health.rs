@@ -7,7 +7,7 @@ use crate::service::proto::health_v1::health_check_response::ServingStatus;
 
 use super::Exit;
 use super::output::{say, say_json};
-use super::wire::{connect, refused};
+use super::wire::{TlsArguments, connect, refused};
 
 /// Whom to ask about what.
 #[derive(Debug, Args)]
@@ -15,6 +15,8 @@ pub(super) struct HealthArguments {
     /// A running daemon: HOST:PORT or unix:PATH
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8651")]
     server: String,
+    #[command(flatten)]
+    tls: TlsArguments,
     /// A service's full name; none for the daemon as a whole
     #[arg(long, default_value = "")]
     service: String,
@@ -25,7 +27,7 @@ pub(super) struct HealthArguments {
 
 /// Asks: exit 0 if it is serving, 1 if it is not, 69 if it cannot be reached.
 pub(super) fn health(arguments: &HealthArguments) -> Exit {
-    let asked = connect(&arguments.server).and_then(|client| {
+    let asked = connect(&arguments.server, &arguments.tls).and_then(|client| {
         client.call(|client| client.health(&arguments.service)).map_err(|problem| refused(&problem))
     });
     let status = match asked {

@@ -59,9 +59,9 @@ pub(super) fn levels(arguments: &LevelsArguments) -> Exit {
 
 fn answer(arguments: &LevelsArguments) -> Result<Answer, Trouble> {
     let (subject, scope) = (arguments.subject.as_entity(), arguments.scope.as_entity());
-    if let Some(address) = &arguments.whom.server {
+    if let Some(address) = arguments.whom.server() {
         let message = list_levels_request(subject, scope);
-        let response = connect(address)?.call(|client| client.every_level(message));
+        let response = connect(address, &arguments.whom.tls)?.call(|client| client.every_level(message));
         let response = response.map_err(|problem| refused_name(&problem))?;
         let identity = response.snapshot.unwrap_or_default();
         return Ok(Answer {

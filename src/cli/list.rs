@@ -88,10 +88,11 @@ fn list_actions(arguments: &ActionsArguments) -> Exit {
 fn actions(arguments: &ActionsArguments) -> Result<Vec<Listed>, Trouble> {
     let ActionsArguments { subject, resource, details, .. } = arguments;
     let question = Question { subject, action: "", resource, details };
-    if let Some(address) = &arguments.whom.server {
+    if let Some(address) = arguments.whom.server() {
         let message = question.with(list_actions_request);
-        let response =
-            connect(address)?.call(|client| client.list_actions(message)).map_err(|problem| refused(&problem))?;
+        let response = connect(address, &arguments.whom.tls)?
+            .call(|client| client.list_actions(message))
+            .map_err(|problem| refused(&problem))?;
         return Ok(response.actions.into_iter().map(received).collect());
     }
     let built = open(arguments.whom.path())?;

@@ -56,9 +56,9 @@ pub(super) fn seats(arguments: &SeatsArguments) -> Exit {
 
 fn answer(arguments: &SeatsArguments) -> Result<Answer, Trouble> {
     let scope = arguments.scope.as_entity();
-    if let Some(address) = &arguments.whom.server {
+    if let Some(address) = arguments.whom.server() {
         let message = count_seats_request(scope, &arguments.classes);
-        let response = connect(address)?.call(|client| client.count_seats(message));
+        let response = connect(address, &arguments.whom.tls)?.call(|client| client.count_seats(message));
         let response = response.map_err(|problem| refused_name(&problem))?;
         let identity = response.snapshot.unwrap_or_default();
         return Ok(Answer {

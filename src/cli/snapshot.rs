@@ -12,23 +12,37 @@ use crate::snapshot::{MAX_SOURCE_BYTES, read};
 
 use super::Exit;
 use super::output::{Trouble, count};
+use super::wire::TlsArguments;
 
-/// Whom to ask.
+/// Whom to ask, and how.
+#[derive(Debug, Args)]
+pub(super) struct Whom {
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    pub(super) tls: TlsArguments,
+}
+
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(super) struct Whom {
+struct Source {
     /// A snapshot on disk: a file or a directory
     #[arg(long, value_name = "PATH")]
-    pub(super) snapshot: Option<PathBuf>,
+    snapshot: Option<PathBuf>,
     /// A running daemon: HOST:PORT or unix:PATH
     #[arg(long, value_name = "ADDRESS")]
-    pub(super) server: Option<String>,
+    server: Option<String>,
 }
 
 impl Whom {
     /// The snapshot on disk; one of the two is always given.
     pub(super) fn path(&self) -> &Path {
-        self.snapshot.as_deref().unwrap_or(Path::new(""))
+        self.source.snapshot.as_deref().unwrap_or(Path::new(""))
+    }
+
+    /// The address of a running daemon.
+    pub(super) fn server(&self) -> Option<&str> {
+        self.source.server.as_deref()
     }
 }
 

@@ -1,6 +1,10 @@
 //! A question as the wire has it, for asking a running daemon.
 
-use crate::client::{Blocking, ClientError};
+use std::{fs, path::PathBuf};
+
+use clap::Args;
+
+use crate::client::{Blocking, ClientError, Trust};
 use crate::model::{Entity, Properties, Request, Value};
 use crate::service::proto::v1;
 
@@ -13,15 +17,56 @@ const DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
 /// The page size of whole lists: few round trips.
 const LARGEST_PAGE: u32 = 1_000;
 
+/// How to reach a daemon that speaks TLS.
+#[derive(Debug, Args)]
+pub(super) struct TlsArguments {
+    /// Reach the daemon over TLS; who vouches for its certificate (PEM)
+    #[arg(id = "tls_ca", long = "tls-ca", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The certificate to show it (PEM)
+    #[arg(
+        id = "tls_certificate",
+        long = "tls-certificate",
+        value_name = "FILE",
+        requires = "tls_ca",
+        requires = "tls_key"
+    )]
+    certificate: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(id = "tls_key", long = "tls-key", value_name = "FILE", requires = "tls_certificate")]
+    key: Option<PathBuf>,
+    /// The name in the daemon's certificate, if it is not the address's
+    #[arg(id = "tls_name", long = "tls-name", value_name = "NAME", requires = "tls_ca")]
+    name: Option<String>,
+}
+
 /// Connects, or says why that is not possible.
-pub(super) fn connect(address: &str) -> Result<Blocking, Trouble> {
-    Blocking::connect(address, DEADLINE).map_err(|problem| refused(&problem))
+pub(super) fn connect(address: &str, tls: &TlsArguments) -> Result<Blocking, Trouble> {
+    let trust = tls.read()?;
+    Blocking::connect_with(address, DEADLINE, trust.as_ref()).map_err(|problem| refused(&problem))
+}
+
+impl TlsArguments {
+    fn read(&self) -> Result<Option<Trust>, Trouble> {
+        let read = |path: &PathBuf| {
+            fs::read(path)
+                .map_err(|error| Trouble::new(Exit::Usage, format!("cannot read `{}`: {error}", path.display())))
+        };
+        let Some(authorities) = &self.ca else { return Ok(None) };
+        let identity = match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
+            (None, _) | (_, None) => None,
+        };
+        Ok(Some(Trust { authorities: read(authorities)?, identity, name: self.name.clone() }))
+    }
 }
 
 /// A call that was not answered.
 pub(super) fn refused(problem: &ClientError) -> Trouble {
     let exit = match problem {
-        ClientError::Address { .. } | ClientError::Refused { code: tonic::Code::InvalidArgument, .. } => Exit::Usage,
+        ClientError::Address { .. }
+        | ClientError::Tls { .. }
+        | ClientError::Refused { code: tonic::Code::InvalidArgument, .. } => Exit::Usage,
         ClientError::Unreachable { .. } | ClientError::Refused { .. } => Exit::Unavailable,
         ClientError::Runtime(_) => Exit::Runtime,
     };

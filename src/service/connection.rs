@@ -150,7 +150,10 @@ impl Connected {
                 }
                 () = clock.as_mut() => match life.step(Instant::now(), seen(connection)) {
                     Step::Wait => {}
-                    Step::Close => serving.as_mut().graceful_shutdown(),
+                    Step::Close => {
+                        serving.as_mut().graceful_shutdown();
+                        connection.old.send_replace(life.closing() == Some(Closed::Age));
+                    }
                     Step::End(why) => return why,
                 }
             }

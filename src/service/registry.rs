@@ -9,6 +9,7 @@ use std::{
 };
 
 use dashmap::DashMap;
+use tokio::sync::watch;
 
 use super::{
     caller::Remembered,
@@ -37,6 +38,8 @@ pub struct Connection {
     pub in_flight: AtomicUsize,
     /// Calls so far.
     pub calls: AtomicU64,
+    /// Turns true when it has become too old: streams end then.
+    pub old: watch::Sender<bool>,
 }
 
 /// Every open connection.
@@ -83,6 +86,7 @@ impl Registry {
             heard: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             calls: AtomicU64::new(0),
+            old: watch::Sender::new(false),
         });
         self.open.insert(id, Arc::clone(&connection));
         self.metrics.connected(listener);

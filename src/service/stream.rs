@@ -28,6 +28,8 @@ pub struct Answers {
     pdp: Arc<Pdp>,
     questions: Streaming<v1::AuthorizeStreamRequest>,
     drain: WatchStream<bool>,
+    /// The same for its connection alone.
+    old: Option<WatchStream<bool>>,
     origin: Origin,
     connection: Option<Arc<Connection>>,
     /// The caller's place among their calls in flight.
@@ -41,7 +43,7 @@ impl fmt::Debug for Answers {
     }
 }
 
-/// Answers until the client ends the stream, its connection breaks, or the drain begins.
+/// Answers until the client ends the stream, its connection breaks or is too old, or the drain begins.
 pub(super) fn answer_stream(
     pdp: Arc<Pdp>,
     questions: Streaming<v1::AuthorizeStreamRequest>,
@@ -50,7 +52,8 @@ pub(super) fn answer_stream(
     (connection, admission): (Option<Arc<Connection>>, Admission),
 ) -> Answers {
     let drain = WatchStream::new(drain);
-    Answers { pdp, questions, drain, origin, connection, _admission: admission, ended: false }
+    let old = connection.as_ref().map(|connection| WatchStream::new(connection.old.subscribe()));
+    Answers { pdp, questions, drain, old, origin, connection, _admission: admission, ended: false }
 }
 
 impl Stream for Answers {
@@ -73,14 +76,27 @@ impl Stream for Answers {
             }
             Poll::Pending => {}
         }
-        while let Poll::Ready(news) = Pin::new(&mut self.drain).poll_next(cx) {
-            if news.unwrap_or(true) {
-                self.ended = true;
-                return Poll::Ready(Some(Err(Status::unavailable("shutting down; ask again elsewhere"))));
-            }
-        }
-        Poll::Pending
+        let why = if is_told(Some(&mut self.drain), cx) {
+            "shutting down; ask again elsewhere"
+        } else if is_told(self.old.as_mut(), cx) {
+            "the connection is old; ask again on another"
+        } else {
+            return Poll::Pending;
+        };
+        self.ended = true;
+        Poll::Ready(Some(Err(Status::unavailable(why))))
     }
+}
+
+/// Whether this has turned true, or can no more; otherwise the task is woken when it does.
+fn is_told(signal: Option<&mut WatchStream<bool>>, cx: &mut Context<'_>) -> bool {
+    let Some(signal) = signal else { return false };
+    while let Poll::Ready(news) = Pin::new(&mut *signal).poll_next(cx) {
+        if news.unwrap_or(true) {
+            return true;
+        }
+    }
+    false
 }
 
 impl Answers {

@@ -17,9 +17,6 @@ mod shared {
 }
 
 #[cfg(test)]
-use shared::{print, reference, universe};
-
-#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod callers;
@@ -74,6 +71,8 @@ mod shutdown;
 #[cfg(test)]
 mod slow;
 #[cfg(test)]
+mod sockets;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod start;
@@ -87,6 +86,8 @@ mod swaps;
 mod tenants;
 #[cfg(test)]
 mod test_verb;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod torn;
 #[cfg(test)]
