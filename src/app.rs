@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     config::{Config, Origin},
-    observe::log,
+    observe::log::{self, LogError},
     service::TlsError,
     snapshot::{Builder, Store, document_builder},
 };
@@ -56,7 +56,7 @@ pub enum AppError {
     Reflection(#[from] tonic_reflection::server::Error),
     /// The log could not be set up.
     #[error(transparent)]
-    Log(#[from] log::LogError),
+    Log(#[from] LogError),
     /// The files of TLS cannot be used.
     #[error("cannot use TLS: {0}")]
     Tls(#[from] TlsError),
@@ -69,8 +69,8 @@ impl AppError {
     /// The exit code of a process that ends with this.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Bind { .. } | Self::Threads(_) | Self::Reflection(_) => 70,
-            Self::Log(_) | Self::Tls(_) | Self::NoSource => 78,
+            Self::Bind { .. } | Self::Threads(_) | Self::Reflection(_) | Self::Log(LogError::Thread(_)) => 70,
+            Self::Log(LogError::Filter { .. } | LogError::Twice) | Self::Tls(_) | Self::NoSource => 78,
         }
     }
 }
