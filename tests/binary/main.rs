@@ -17,6 +17,9 @@ mod shared {
 }
 
 #[cfg(test)]
+use shared::{print, reference, universe};
+
+#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod callers;
