@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     config::{Config, Origin},
-    observe::log,
+    observe::{log, spans},
     service::TlsError,
     snapshot::{Builder, Store, document_builder},
 };
@@ -59,6 +59,9 @@ pub enum AppError {
     /// The files of TLS cannot be used.
     #[error("cannot use TLS: {0}")]
     Tls(#[from] TlsError),
+    /// Spans cannot be sent.
+    #[error(transparent)]
+    Spans(#[from] spans::SpansError),
     /// The configuration names no source.
     #[error("`snapshot.path` is not set; give `--snapshot PATH`")]
     NoSource,
@@ -69,7 +72,7 @@ impl AppError {
     pub fn code(&self) -> u8 {
         match self {
             Self::Bind { .. } | Self::Threads(_) | Self::Reflection(_) => 70,
-            Self::Log(_) | Self::Tls(_) | Self::NoSource => 78,
+            Self::Log(_) | Self::Tls(_) | Self::Spans(_) | Self::NoSource => 78,
         }
     }
 }
