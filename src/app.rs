@@ -24,7 +24,10 @@ use tokio::sync::mpsc;
 
 use crate::{
     config::{Config, Origin},
-    observe::log::{self, LogError},
+    observe::{
+        log::{self, LogError},
+        spans,
+    },
     service::TlsError,
     snapshot::{Builder, Store, document_builder},
 };
@@ -60,6 +63,9 @@ pub enum AppError {
     /// The files of TLS cannot be used.
     #[error("cannot use TLS: {0}")]
     Tls(#[from] TlsError),
+    /// Spans cannot be sent.
+    #[error(transparent)]
+    Spans(#[from] spans::SpansError),
     /// The configuration names no source.
     #[error("`snapshot.path` is not set; give `--snapshot PATH`")]
     NoSource,
@@ -70,7 +76,7 @@ impl AppError {
     pub fn code(&self) -> u8 {
         match self {
             Self::Bind { .. } | Self::Threads(_) | Self::Reflection(_) | Self::Log(LogError::Thread(_)) => 70,
-            Self::Log(LogError::Filter { .. } | LogError::Twice) | Self::Tls(_) | Self::NoSource => 78,
+            Self::Log(LogError::Filter { .. } | LogError::Twice) | Self::Tls(_) | Self::Spans(_) | Self::NoSource => 78,
         }
     }
 }

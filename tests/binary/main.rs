@@ -58,6 +58,8 @@ mod observability;
 #[cfg(test)]
 mod odd_sources;
 #[cfg(test)]
+mod otlp;
+#[cfg(test)]
 mod overload;
 #[cfg(test)]
 mod probes;
