@@ -121,9 +121,7 @@ impl Parts {
         let reloader = Arc::clone(&keeper);
         let snapshots = Snapshots::new(Arc::clone(&store), source, Arc::new(move || reloader.reload_and_tell()));
         let admin = beside(admin_routes(snapshots, health.service(Arc::clone(&metrics)))?, Kind::Grpc);
-        let room = make_room(config.connections, worker_count(config));
-        let registry = Arc::new(Registry::new(room.data, Arc::clone(&metrics)));
-        let side = Arc::new(Registry::new(room.side, Arc::clone(&metrics)));
+        let (registry, side) = registries(config, &metrics);
         Ok(Self {
             runtime,
             bound,
@@ -150,6 +148,13 @@ impl Parts {
             clock,
         })
     }
+}
+
+/// Who may be connected: to the data listeners, and to the others.
+fn registries(config: &Config, metrics: &Arc<Metrics>) -> (Arc<Registry>, Arc<Registry>) {
+    let room = make_room(config.connections, worker_count(config));
+    let of = |most| Arc::new(Registry::new(most, Arc::clone(metrics)));
+    (of(room.data), of(room.side))
 }
 
 async fn new_health() -> Health {
