@@ -78,16 +78,10 @@ impl Parts {
             .thread_name("sidegate-block")
             .max_blocking_threads(4)
             .build()?;
-        let (bound, addresses) = {
-            let _within = runtime.enter();
-            bind(config)?
-        };
+        let (bound, addresses) = bind(config, &runtime)?;
         let tls = Tls::load(&config.tls)?.map(Arc::new);
         let metrics = Arc::new(Metrics::default());
-        if config.is_exposed() {
-            tracing::warn!("the data listener can be reached from other machines, without TLS or authentication");
-            metrics.insecure_listen();
-        }
+        warn_if_exposed(config, &metrics);
         let store = Arc::new(Store::default());
         let health = runtime.block_on(new_health());
         let (guards, exits) = Exits::new();
@@ -150,6 +144,13 @@ impl Parts {
     }
 }
 
+fn warn_if_exposed(config: &Config, metrics: &Metrics) {
+    if config.is_exposed() {
+        tracing::warn!("the data listener can be reached from other machines, without TLS or authentication");
+        metrics.insecure_listen();
+    }
+}
+
 /// Who may be connected: to the data listeners, and to the others.
 fn registries(config: &Config, metrics: &Arc<Metrics>) -> (Arc<Registry>, Arc<Registry>) {
     let room = make_room(config.connections, worker_count(config));
@@ -175,7 +176,8 @@ fn decision_point(
     Ok(pdp.with_log(log.cloned()).with_stale(config.stale))
 }
 
-fn bind(config: &Config) -> Result<(Bound, Addresses), AppError> {
+fn bind(config: &Config, runtime: &Runtime) -> Result<(Bound, Addresses), AppError> {
+    let _within = runtime.enter();
     let mut addresses = Addresses::default();
     let mut data = Vec::new();
     if let Some(address) = config.listen {
