@@ -80,10 +80,7 @@ impl Parts {
     pub(super) fn assemble(config: &Config, builder: Builder) -> Result<Self, AppError> {
         let source = config.snapshot.clone().ok_or(AppError::NoSource)?;
         let runtime = control_runtime()?;
-        let (bound, addresses) = {
-            let _within = runtime.enter();
-            bind(config)?
-        };
+        let (bound, addresses) = bind(config, &runtime)?;
         let tls = Tls::load(&config.tls)?.map(Arc::new);
         let (metrics, exporter) = metrics_of(config)?;
         let store = Arc::new(Store::default());
@@ -113,9 +110,7 @@ impl Parts {
         let reloader = Arc::clone(&keeper);
         let snapshots = Snapshots::new(Arc::clone(&store), source, Arc::new(move || reloader.reload_and_tell()));
         let admin = beside(admin_routes(snapshots, health.service(Arc::clone(&metrics)))?, Kind::Grpc);
-        let room = make_room(config.connections, worker_count(config));
-        let registry = Arc::new(Registry::new(room.data, Arc::clone(&metrics)));
-        let side = Arc::new(Registry::new(room.side, Arc::clone(&metrics)));
+        let (registry, side) = registries(config, &metrics);
         Ok(Self {
             runtime,
             bound,
@@ -171,6 +166,13 @@ fn liveness(
     Liveness { workers, store, stale: config.stale, drain, metrics }
 }
 
+/// Who may be connected: to the data listeners, and to the others.
+fn registries(config: &Config, metrics: &Arc<Metrics>) -> (Arc<Registry>, Arc<Registry>) {
+    let room = make_room(config.connections, worker_count(config));
+    let of = |most| Arc::new(Registry::new(most, Arc::clone(metrics)));
+    (of(room.data), of(room.side))
+}
+
 async fn new_health() -> Health {
     let health = Health::new().await;
     for name in DATA_SERVICES {
@@ -189,7 +191,8 @@ fn decision_point(
     Ok(pdp.with_log(log.cloned()).with_stale(config.stale))
 }
 
-fn bind(config: &Config) -> Result<(Bound, Addresses), AppError> {
+fn bind(config: &Config, runtime: &Runtime) -> Result<(Bound, Addresses), AppError> {
+    let _within = runtime.enter();
     let mut addresses = Addresses::default();
     let mut data = Vec::new();
     if let Some(address) = config.listen {
