@@ -121,6 +121,7 @@ impl Keeper {
         });
         let watcher = Watcher::new(alarm.clone(), options.events);
         let last_good = LastGood::new(options.state.as_deref(), &source);
+        last_good.tidy();
         let reloader = Reloader::new(options.source.clone(), options.max_bytes, builder, store, last_good);
         let worker = Worker { source, options, woken, alarm, watcher, reloader, on_outcome };
         let thread = thread::Builder::new().name("sidegate-build".to_owned()).spawn(move || worker.run())?;

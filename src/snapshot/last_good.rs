@@ -7,7 +7,10 @@ use std::{
     time::SystemTime,
 };
 
-use super::{load::Snapshot, write::write_compiled};
+use super::{
+    load::Snapshot,
+    write::{remove_unfinished, write_compiled},
+};
 use crate::index::{
     OpenError,
     file::{self, Publication},
@@ -34,6 +37,14 @@ impl LastGood {
         let name = blake3::hash(source.as_os_str().as_bytes()).to_hex();
         let name: String = name.chars().take(16).collect();
         Self(directory.map(|directory| directory.join(format!("last-good-{name}.sgate"))))
+    }
+
+    /// Removes what a process left that was killed while it kept a copy: each would be as large as the copy.
+    pub(super) fn tidy(&self) {
+        let Some(path) = &self.0 else { return };
+        if let Err(error) = remove_unfinished(path) {
+            tracing::warn!(path = %path.display(), %error, "what an earlier process left cannot be removed");
+        }
     }
 
     /// Keeps a copy. That it cannot be kept is said, and stops nothing.
@@ -74,4 +85,29 @@ fn open(path: &Path) -> Result<Snapshot, Unusable> {
         warnings: Vec::new(),
         index,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::{super::testing, LastGood};
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let state = tempfile::tempdir().unwrap();
+        let (own, other) = (Path::new("/p/a.yaml"), Path::new("/p/b.yaml"));
+        let [own, other] = [own, other].map(|source| LastGood::new(Some(state.path()), source));
+        own.keep(&testing::snapshot("a"));
+        other.keep(&testing::snapshot("b"));
+        let name = |good: &LastGood| good.0.as_ref().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+        let left = |good: &LastGood| state.path().join(format!(".{}.x1y2z3", name(good)));
+        fs::write(left(&own), "half").unwrap();
+        fs::write(left(&other), "half").unwrap();
+        own.tidy();
+        assert!(!left(&own).exists() && left(&other).exists(), "another daemon may be writing its own");
+        assert!(own.open().is_some() && other.open().is_some());
+        assert_eq!(fs::read_dir(state.path()).unwrap().count(), 3);
+        LastGood::default().tidy();
+    }
 }

@@ -1,9 +1,10 @@
 //! Writing a compiled file, so that whoever watches its directory sees all of it or nothing.
 
 use std::{
+    ffi::OsString,
     fs::{self, File, Permissions},
     io::{self, Write},
-    os::unix::fs::PermissionsExt,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::Path,
 };
 
@@ -19,7 +20,7 @@ use crate::index::{
 pub fn write_compiled(path: &Path, publication: &Publication, index: &Index) -> io::Result<usize> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let head = header(publication, index);
-    let mut file = tempfile::Builder::new().prefix(".sidegate-").tempfile_in(directory)?;
+    let mut file = tempfile::Builder::new().prefix(&unfinished(path)).tempfile_in(directory)?;
     file.write_all(&head)?;
     file.write_all(index.bytes())?;
     // A temporary file is its owner's alone; who may read a snapshot is decided as for any other file.
@@ -28,6 +29,26 @@ pub fn write_compiled(path: &Path, publication: &Publication, index: &Index) -> 
     file.persist(path)?;
     File::open(directory)?.sync_all()?;
     Ok(head.len() + index.bytes().len())
+}
+
+/// Removes what a process left that was killed in the middle of [`write_compiled`] to this path.
+pub(super) fn remove_unfinished(path: &Path) -> io::Result<()> {
+    let (Some(directory), prefix) = (path.parent(), unfinished(path)) else { return Ok(()) };
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().as_bytes().starts_with(prefix.as_bytes()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// How the names of files begin that are to take the place of this one: hidden, so that no source is made of them.
+fn unfinished(path: &Path) -> OsString {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".");
+    name
 }
 
 /// Those of the file that is replaced, or `rw-r--r--`.
