@@ -13,6 +13,7 @@ mod read;
 mod reload;
 mod retire;
 mod store;
+mod streamed;
 mod watch;
 mod write;
 
@@ -24,4 +25,5 @@ pub use load::{Builder, Failure, LoadError, Snapshot, document_builder, load};
 pub use read::{MAX_SOURCE_BYTES, ReadError, read};
 pub use reload::{Applied, Outcome};
 pub use store::{Status, Store};
+pub use streamed::build_streamed;
 pub use write::write_compiled;

@@ -123,9 +123,8 @@ fn sound(binding: &Binding, stage: &Stage<'_, '_>) -> Option<(u32, u32, u32)> {
     let number = roles.seen_from(&binding.role.value, scope, entities)?;
     let (info, scope_info) = (roles.info(number)?, entities.info(scope)?);
     let may_hold = matches!(entities.sort(schema, holder)?, TypeSort::Subject | TypeSort::Group);
-    let fits = may_hold
-        && info.at.contains(&scope_info.kind)
-        && info.holders.may_carry(holder, schema, entities, known);
+    let fits =
+        may_hold && info.at.contains(&scope_info.kind) && info.holders.may_carry(holder, schema, entities, known);
     fits.then_some((holder, scope, number))
 }
 

@@ -5,8 +5,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::model::{
-    Attributes, Binding, BindingHolder, Block, Credential, DefinedRole, EntityName, Facts, Group, Literal, PlainBindings,
-    Policy, Resource, Subject,
+    Attributes, Binding, BindingHolder, Block, Credential, DefinedRole, EntityName, Facts, Group, Literal,
+    PlainBindings, Policy, Resource, Subject,
 };
 
 use super::tenants::Tenants;
