@@ -36,7 +36,9 @@ impl Index {
             let held = self.held_by(entity).map(|held| held.all()).unwrap_or_default();
             for binding in held {
                 let role = usize::try_from(binding.role.get()).ok().and_then(|role| roles.get_mut(role));
-                role.into_iter().for_each(|(count, _)| *count += 1);
+                if let Some((count, _)) = role {
+                    *count += 1;
+                }
             }
             if !held.is_empty() {
                 holders.push((held.len(), entity));

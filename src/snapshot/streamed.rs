@@ -29,16 +29,13 @@ pub fn build_streamed(
     let (mut inputs, mut streamed) = (Vec::new(), Vec::new());
     for file in opened {
         let name = file.name.display().to_string();
-        match begin(&file, &told)? {
-            Some(lines) => {
-                inputs.push(Input::lines(name, lines));
-                streamed.push(file);
-            }
-            None => {
-                let source = file.read()?.ok_or_else(unstable)?;
-                told.add(source.bytes.len());
-                inputs.push(Input::whole(source));
-            }
+        if let Some(lines) = begin(&file, &told)? {
+            inputs.push(Input::lines(name, lines));
+            streamed.push(file);
+        } else {
+            let source = file.read()?.ok_or_else(unstable)?;
+            told.add(source.bytes.len());
+            inputs.push(Input::whole(source));
         }
     }
     let built = document::build_streamed(inputs);
