@@ -11,6 +11,7 @@ mod inspect;
 mod levels;
 mod list;
 mod output;
+mod progress;
 mod question;
 mod seats;
 mod serve;

@@ -19,6 +19,7 @@ mod report;
 mod schema;
 mod shape;
 mod sink;
+mod streamed;
 mod suggest;
 mod tenant;
 mod tested;
@@ -38,6 +39,7 @@ use sink::Sink;
 
 pub use asked::{Asked, questions};
 pub use report::Report;
+pub use streamed::{Input, build_streamed};
 pub use tested::Tested;
 
 /// The largest YAML file in bytes: far beyond what [`node::MAX_NODES`] admits, so it bounds the reading alone.
@@ -90,7 +92,9 @@ fn build_of(sources: Vec<Source>, tenant: Option<&EntityName>) -> Result<Built, 
     if sources.iter().any(|source| index::file::is_compiled(&source.bytes)) {
         return open_compiled(sources, tenant);
     }
-    let built = read_all(&sources, tenant).and_then(|(policy, facts, _)| open_part(&policy, &facts, tenant));
+    // Of a slice every binding is looked at by its scope.
+    let into = if tenant.is_some() { Gathered::default() } else { Gathered::packing() };
+    let built = read_all(&sources, into, tenant).and_then(|(policy, facts, _)| open_part(&policy, &facts, tenant));
     match built {
         Ok((index, sequence, warnings)) => {
             let publication = Publication { sequence, ..Publication::default() };
@@ -120,7 +124,7 @@ fn open_compiled(mut sources: Vec<Source>, tenant: Option<&EntityName>) -> Resul
 
 /// Reads all sources as one policy with its facts, or reports every mistake in them.
 pub fn parse(sources: &[Source]) -> Result<(Policy, Facts), Vec<Diagnostic>> {
-    read_with(sources, |_, _| Vec::new()).map(|(policy, facts, _)| (policy, facts))
+    read_with(sources, Gathered::default(), |_, _| Vec::new()).map(|(policy, facts, _)| (policy, facts))
 }
 
 /// The index of a policy with its facts, the sequence and the warnings.
@@ -141,19 +145,36 @@ fn open_part(
 }
 
 /// As [`parse`]; where every noun could be read in spite of mistakes, what is wrong with their meaning is told too.
-fn read_all(sources: &[Source], tenant: Option<&EntityName>) -> Result<(Policy, Facts, Vec<Case>), Vec<Diagnostic>> {
-    read_with(sources, |policy, facts| tenant::compile_part(policy, facts, tenant).err().unwrap_or_default())
+fn read_all(
+    sources: &[Source],
+    into: Gathered,
+    tenant: Option<&EntityName>,
+) -> Result<(Policy, Facts, Vec<Case>), Vec<Diagnostic>> {
+    read_with(sources, into, |policy, facts| tenant::compile_part(policy, facts, tenant).err().unwrap_or_default())
 }
 
 fn read_with(
     sources: &[Source],
+    into: Gathered,
     meaning: impl FnOnce(&Policy, &Facts) -> Vec<Diagnostic>,
 ) -> Result<(Policy, Facts, Vec<Case>), Vec<Diagnostic>> {
-    let mut sink = Sink::new(sources.iter().map(|source| source.name.as_str()).collect());
-    let mut gathered = Gathered::default();
-    for (number, source) in sources.iter().enumerate() {
+    let names = sources.iter().map(|source| source.name.as_str()).collect();
+    let mut sources = sources.iter();
+    read_each(names, into, |id, gathered, sink| read(sources.next()?, id, gathered, sink), meaning)
+}
+
+/// Reads sources of these names, one after another.
+fn read_each(
+    names: Vec<&str>,
+    mut gathered: Gathered,
+    mut read_next: impl FnMut(SourceId, &mut Gathered, &mut Sink<'_>) -> Option<()>,
+    meaning: impl FnOnce(&Policy, &Facts) -> Vec<Diagnostic>,
+) -> Result<(Policy, Facts, Vec<Case>), Vec<Diagnostic>> {
+    let count = names.len();
+    let mut sink = Sink::new(names);
+    for number in 0..count {
         let id = SourceId(u32::try_from(number).unwrap_or(u32::MAX));
-        if !sink.is_full() && read(source, id, &mut gathered, &mut sink).is_none() {
+        if !sink.is_full() && read_next(id, &mut gathered, &mut sink).is_none() {
             gathered.has_gaps = true;
         }
     }
@@ -209,6 +230,7 @@ fn read_lines(text: &str, id: SourceId, gathered: &mut Gathered, sink: &mut Sink
             sink.fail();
             whole = None;
         }
+        gathered.pack();
     }
     if is_empty {
         sink.error_with(yaml::whole(id), "the file is empty", "remove it, or write one fact on each line");

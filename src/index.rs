@@ -10,6 +10,7 @@ mod names;
 mod open;
 mod range;
 mod read;
+mod sizes;
 
 use crate::compile::layout::{SECTIONS, header_flags};
 
@@ -17,6 +18,7 @@ pub use look_up::Held;
 pub use open::OpenError;
 pub use read::Corrupt;
 pub(crate) use read::optional;
+pub use sizes::{Heaviest, Table};
 
 /// A compiled snapshot, opened. Immutable; it never changes an answer and holds no cache.
 pub struct Index {

@@ -6,13 +6,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use crate::document::{Built, build};
+use crate::document::{Built, Report};
 use crate::model::Timestamp;
-use crate::snapshot::{MAX_SOURCE_BYTES, read};
+use crate::snapshot::{ReadError, build_streamed};
 
 use super::Exit;
 use super::output::{Trouble, count};
+use super::progress::Progress;
 use super::wire::TlsArguments;
+
+/// The largest source that is read for a person: far beyond what can be numbered, so memory is the bound.
+const MAX_BYTES: u64 = 64 << 30;
 
 /// Whom to ask, and how.
 #[derive(Debug, Args)]
@@ -48,12 +52,20 @@ impl Whom {
 
 /// Reads and builds a snapshot; what is wrong with it is the trouble.
 pub(super) fn open(path: &Path) -> Result<Built, Trouble> {
-    let sources = read(path, MAX_SOURCE_BYTES).map_err(|problem| Trouble::new(Exit::BadPolicy, problem.to_string()))?;
-    build(sources).map_err(|report| {
+    let built = build(path).map_err(|problem| Trouble::new(Exit::BadPolicy, problem.to_string()))?;
+    built.map_err(|report| {
         let findings = count(report.lines().len(), "finding");
         let text = format!("{} is no valid snapshot ({findings})\n\n{report}", path.display());
         Trouble::new(Exit::BadPolicy, text)
     })
+}
+
+/// Reads and builds, with a line of progress on a terminal where that takes long.
+pub(super) fn build(path: &Path) -> Result<Result<Built, Report>, ReadError> {
+    let progress = Progress::new();
+    let built = build_streamed(path, MAX_BYTES, &|read, all| progress.tell(read, all));
+    progress.end();
+    built
 }
 
 /// The moment of a decision made here.

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use crate::document::{Report, build, build_tenant};
+use crate::document::{Report, build_tenant};
 use crate::model::{EntityName, Severity};
 use crate::snapshot::{MAX_SOURCE_BYTES, read};
 
 use super::Exit;
 use super::output::{count, fail, say, say_json};
-use super::snapshot::hex;
+use super::snapshot::{build, hex};
 
 /// What to validate.
 #[derive(Debug, Args)]
@@ -28,13 +28,13 @@ pub(super) struct ValidateArguments {
 
 /// Validates: exit 0 if the snapshot would be applied.
 pub(super) fn validate(arguments: &ValidateArguments) -> Exit {
-    let sources = match read(&arguments.path, MAX_SOURCE_BYTES) {
-        Ok(sources) => sources,
-        Err(problem) => return unreadable(arguments, &problem.to_string()),
-    };
     let built = match &arguments.tenant {
-        None => build(sources),
-        Some(tenant) => build_tenant(sources, tenant),
+        None => build(&arguments.path),
+        Some(tenant) => read(&arguments.path, MAX_SOURCE_BYTES).map(|sources| build_tenant(sources, tenant)),
+    };
+    let built = match built {
+        Ok(built) => built,
+        Err(problem) => return unreadable(arguments, &problem.to_string()),
     };
     match built {
         Ok(built) => {

@@ -133,6 +133,55 @@ pub enum Section {
     Lists,
 }
 
+impl Section {
+    /// Every table, in order.
+    pub const ALL: [Self; SECTIONS] = [
+        Self::Strings,
+        Self::Names,
+        Self::Types,
+        Self::Parents,
+        Self::Attributes,
+        Self::Permissions,
+        Self::Parameters,
+        Self::Also,
+        Self::Literals,
+        Self::Programs,
+        Self::Instructions,
+        Self::Roles,
+        Self::Rules,
+        Self::Limits,
+        Self::Entities,
+        Self::EntitySlots,
+        Self::AttributeValues,
+        Self::Memberships,
+        Self::Bindings,
+        Self::Terms,
+        Self::Forbids,
+        Self::GeneralForbids,
+        Self::TargetedForbids,
+        Self::Levels,
+        Self::Governors,
+        Self::LevelSets,
+        Self::PermissionSets,
+        Self::Purviews,
+        Self::RoleLists,
+        Self::TypeLists,
+        Self::Changes,
+        Self::Exclusives,
+        Self::Holders,
+        Self::HolderValues,
+        Self::Credentials,
+        Self::CredentialLists,
+        Self::CredentialScopes,
+        Self::ScopeRequirements,
+        Self::Demands,
+        Self::Requirements,
+        Self::SeatClasses,
+        Self::SeatRules,
+        Self::Lists,
+    ];
+}
+
 /// How many tables there are.
 pub const SECTIONS: usize = Section::Lists as usize + 1;
 

@@ -85,6 +85,6 @@ mod tests {
         let lines = wrong.unwrap_err();
         assert!(lines.first().unwrap().starts_with("asked.jsonl:1:13: error: "), "{lines:?}");
         assert!(lines.iter().any(|line| line.starts_with("asked.jsonl:2:")), "{lines:?}");
-        assert_eq!(read("\n").unwrap_err(), ["asked.jsonl: error: there are no questions here"]);
+        assert_eq!(read("\n").unwrap_err(), ["asked.jsonl:1:1: error: there are no questions here"]);
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Gathered {
     types: Vec<(Spanned<String>, TypeDoc)>,
     /// Whether something could not be read, so that a name that seems unknown may only be unread.
     pub(super) has_gaps: bool,
+    /// Whether plain bindings are to be kept small.
+    packs: bool,
 }
 
 /// The sections that hold facts, of a file or of a test.
@@ -39,6 +41,19 @@ pub(super) struct FactSections {
 }
 
 impl Gathered {
+    /// Nothing yet, for facts that are compiled and not looked at otherwise.
+    pub(super) fn packing() -> Self {
+        Self { packs: true, ..Self::default() }
+    }
+
+    /// Keeps the last binding small, if that is wanted and it is plain.
+    pub(super) fn pack(&mut self) {
+        let last = if self.packs { self.facts.bindings.pop() } else { None };
+        if let Some(Err(other)) = last.map(|last| self.facts.plain.keep(last)) {
+            self.facts.bindings.push(*other);
+        }
+    }
+
     /// Adds one YAML file.
     pub(super) fn add(&mut self, file: FileDoc, sink: &mut Sink<'_>) {
         let Version = file.version;

@@ -1,7 +1,9 @@
 //! Findings as people read them: the message, the place, the line with a caret, and what to do.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::io::BufRead;
 use std::ops::Range;
 use std::path::Path;
 
@@ -51,6 +53,28 @@ impl Report {
             if place.is_empty() { format!("{level}: {message}") } else { format!("{place}: {level}: {message}") }
         };
         self.diagnostics.iter().map(line).collect()
+    }
+
+    /// Fetches the lines that are to be shown of sources whose text was not kept.
+    pub fn reread<'r>(&mut self, open: impl Fn(&str) -> Option<Box<dyn BufRead + 'r>>) {
+        let shown = self.diagnostics.iter().take(MAX_SHOWN).map(|one| (one.at.source, one.at.line));
+        let wanted: BTreeSet<(SourceId, u32)> = shown.collect();
+        for (number, source) in (0..).zip(&mut self.sources) {
+            let last = wanted.range((SourceId(number), 0)..=(SourceId(number), u32::MAX)).next_back();
+            let Some((id, last)) = last.filter(|_| source.bytes.is_empty() && is_lines(&source.name)) else { continue };
+            let Some(mut lines) = open(&source.name) else { continue };
+            // Lines that are not wanted count and are empty.
+            for line in 1..=*last {
+                let start = source.bytes.len();
+                if !lines.read_until(b'\n', &mut source.bytes).is_ok_and(|read| read > 0) {
+                    break;
+                }
+                if !wanted.contains(&(*id, line)) {
+                    source.bytes.truncate(start);
+                    source.bytes.push(b'\n');
+                }
+            }
+        }
     }
 
     fn source(&self, at: Position) -> Option<&Source> {

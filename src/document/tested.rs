@@ -1,5 +1,6 @@
 //! A policy with the tests that stand beside it, and the snapshot of each test. Asking it is for [`crate::cases`].
 
+use super::gather::Gathered;
 use super::{Report, Source, open, read_all, yaml};
 use crate::compile::compile;
 use crate::index::{self, Index};
@@ -22,7 +23,7 @@ impl Tested {
             let none = Diagnostic::error(yaml::whole(SourceId(0)), "a compiled file holds no tests").help(help);
             return Err(Report::new(vec![none], sources));
         }
-        let read = read_all(&sources, None).and_then(|(policy, facts, cases)| {
+        let read = read_all(&sources, Gathered::default(), None).and_then(|(policy, facts, cases)| {
             compile(&policy, &facts)?;
             Ok((policy, facts, cases))
         });

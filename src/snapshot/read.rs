@@ -112,6 +112,17 @@ pub(super) fn is_source_name(name: &str) -> bool {
     !name.starts_with('.') && matches!(extension, Some("yaml" | "yml" | "jsonl"))
 }
 
+/// The files of a source, open and known to be regular, in order; `None` when the source changed meanwhile.
+pub(super) fn open_all(path: &Path, max_bytes: u64) -> Result<Option<Vec<Opened>>, ReadError> {
+    let metadata = fs::metadata(path).map_err(|error| io_error(path, error))?;
+    if metadata.is_dir() {
+        return Ok(open_directory(path, max_bytes)?.map(|(_, _, opened)| opened));
+    }
+    let opened = Opened::open(path, path)?;
+    check_size(path, opened.size, max_bytes)?;
+    Ok(Some(vec![opened]))
+}
+
 /// `None` when the source changed meanwhile.
 fn attempt_read(path: &Path, max_bytes: u64) -> Result<Option<Vec<Source>>, ReadError> {
     let metadata = fs::metadata(path).map_err(|error| io_error(path, error))?;
@@ -125,6 +136,22 @@ fn read_file(path: &Path, max_bytes: u64) -> Result<Option<Vec<Source>>, ReadErr
 }
 
 fn read_directory(path: &Path, max_bytes: u64) -> Result<Option<Vec<Source>>, ReadError> {
+    let Some((content, names, opened)) = open_directory(path, max_bytes)? else { return Ok(None) };
+    let mut sources = Vec::with_capacity(opened.len());
+    for file in opened {
+        let Some(source) = file.read()? else { return Ok(None) };
+        sources.push(source);
+    }
+    let unchanged = content_directory(path) == content
+        && source_names(&content).map_err(|error| io_error(path, error))? == names
+        && Opened::same_files(&content, &names, &sources);
+    Ok(unchanged.then_some(sources))
+}
+
+/// Where the files of a directory really are, their names, and the files.
+type Listed = (PathBuf, Vec<String>, Vec<Opened>);
+
+fn open_directory(path: &Path, max_bytes: u64) -> Result<Option<Listed>, ReadError> {
     let content = content_directory(path);
     let names = source_names(&content).map_err(|error| io_error(path, error))?;
     if names.is_empty() {
@@ -149,15 +176,7 @@ fn read_directory(path: &Path, max_bytes: u64) -> Result<Option<Vec<Source>>, Re
     }
     let total = opened.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
     check_size(path, total, max_bytes)?;
-    let mut sources = Vec::with_capacity(opened.len());
-    for file in opened {
-        let Some(source) = file.read()? else { return Ok(None) };
-        sources.push(source);
-    }
-    let unchanged = content_directory(path) == content
-        && source_names(&content).map_err(|error| io_error(path, error))? == names
-        && Opened::same_files(&content, &names, &sources);
-    Ok(unchanged.then_some(sources))
+    Ok(Some((content, names, opened)))
 }
 
 fn is_dangling(directory: &Path, name: &str) -> bool {
@@ -173,15 +192,17 @@ fn io_error(path: &Path, error: io::Error) -> ReadError {
 }
 
 /// A file that is open and known to be a regular one.
-struct Opened {
-    file: File,
-    name: PathBuf,
-    size: u64,
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) file: File,
+    /// As it is called in what is told.
+    pub(super) name: PathBuf,
+    pub(super) size: u64,
     stamp: Stamp,
 }
 
 /// What changes when a file's content does.
-#[derive(PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 struct Stamp {
     device: u64,
     inode: u64,
@@ -204,8 +225,13 @@ impl Opened {
         Ok(Self { file, name: name.to_owned(), size: metadata.len(), stamp })
     }
 
+    /// Whether its content is still what it was when it was opened.
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| Stamp::of(&metadata) == self.stamp)
+    }
+
     /// The bytes; `None` when the file changed since it was opened.
-    fn read(self) -> Result<Option<Source>, ReadError> {
+    pub(super) fn read(self) -> Result<Option<Source>, ReadError> {
         let Self { mut file, name, size, stamp } = self;
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         // One byte more than the size tells a file that grew from one that did not.

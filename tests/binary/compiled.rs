@@ -33,6 +33,20 @@ fn compiles_inspects_and_decides_like_its_source() {
     {
         assert!(shown.out.contains(line), "{line} is missing from\n{}", shown.out);
     }
+    for line in [
+        " entities",
+        " bindings",
+        " strings",
+        "holders    most bindings: user/ana 1",
+        "roles      most bindings: member 1",
+    ] {
+        assert!(shown.out.contains(line), "{line} is missing from\n{}", shown.out);
+    }
+    let shown = run(&["inspect", "--json", compiled.to_str().unwrap()]);
+    let shown: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
+    let tables = shown["tables"].as_object().unwrap();
+    let bytes: u64 = tables.values().map(|bytes| bytes.as_u64().unwrap()).sum();
+    assert!(bytes < shown["bytes"].as_u64().unwrap() && tables["bindings"] == 12, "{shown}");
     let ask = |source: &Path, user: &str| {
         run(&["check", "--json", "--snapshot", source.to_str().unwrap(), user, "access", "workspace/prod"])
     };

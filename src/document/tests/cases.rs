@@ -2,12 +2,13 @@
 
 use super::super::build;
 use super::{POLICY, refused, sources};
+use crate::document::gather::Gathered;
 use crate::document::{Tested, read_with};
 use crate::model::{Case, Decision, EntityName, Literal, Query, Reason, Wanted};
 
 /// The tests of a text that need not compile.
 fn cases(text: &str) -> Vec<Case> {
-    let read = read_with(&sources(&[("p.yaml", text)]), |_, _| Vec::new());
+    let read = read_with(&sources(&[("p.yaml", text)]), Gathered::default(), |_, _| Vec::new());
     read.unwrap_or_else(|found| panic!("{found:?}")).2
 }
 

@@ -1,7 +1,8 @@
 //! I10 and I13: the same input is the same index, in whatever form it was written, and its bytes say everything.
 
-use sidegate::document::{Source, build, parse};
+use sidegate::document::{Input, Source, build, build_streamed, parse};
 use sidegate::index::Index;
+use sidegate::index::file::{Publication, header, open};
 use sidegate::model::Facts;
 
 use super::{Broken, Sample, ask, opened, same};
@@ -60,6 +61,20 @@ fn round_trip(sample: &Sample) -> Result<(), Broken> {
     if built.index.bytes() != lines.index.bytes() {
         return Err(broken("as YAML and as lines of JSON, two indexes".to_owned()));
     }
+    let lines = json_lines(&sample.universe);
+    let streamed = build_streamed(vec![
+        Input::whole(Source { name: "policy.yaml".to_owned(), bytes: print(&facts).into_bytes() }),
+        Input::lines("facts.jsonl".to_owned(), lines.as_bytes()),
+    ]);
+    let streamed = streamed.map_err(|report| broken(format!("line by line, it is refused: {report}")))?;
+    if built.index.bytes() != streamed.index.bytes() {
+        return Err(broken("whole and line by line, two indexes".to_owned()));
+    }
+    let file = [header(&Publication::default(), &streamed.index).as_slice(), streamed.index.bytes()].concat();
+    let (_, compiled) = open(file).map_err(|error| broken(format!("compiled, it does not open: {error}")))?;
+    sample.each(|question, time| {
+        same(&ask(&sample.index, question, time), &ask(&compiled, question, time), "I13: compiled, answers")
+    })?;
     sample.each(|question, time| {
         same(&ask(&sample.index, question, time), &ask(&built.index, question, time), "I13: printed, answers")
     })
