@@ -7,7 +7,7 @@ pub const BUILT_IN: bool = false;
 
 /// Begins spans; here, none.
 #[derive(Debug, Clone, Default)]
-pub struct Spans;
+pub struct Spans(());
 
 /// Sends spans; here, there is none.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Spans {
     /// # Errors
     /// One is named.
     pub fn new(endpoint: &str, _: SpanCounters) -> Result<(Self, Option<Exporter>), SpansError> {
-        Self::check(endpoint).map(|()| (Self, None))
+        Self::check(endpoint).map(|()| (Self(()), None))
     }
 
     /// Whether an endpoint may be named.
@@ -41,11 +41,13 @@ impl Spans {
     }
 
     /// Nothing waits.
+    #[expect(clippy::unused_async, reason = "with the feature it waits")]
     pub async fn flush(&self) {}
 }
 
 impl Exporter {
     /// Is never there to be run.
+    #[expect(clippy::unused_async, reason = "with the feature it waits")]
     pub async fn run(self) {
         match self {}
     }
