@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header::CONTENT_TYPE};
@@ -99,18 +99,30 @@ impl Future for Answer {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // The handler is not polled again after a panic, so nobody sees what it left half done.
-        let polled = catch_unwind(AssertUnwindSafe(|| self.inner.as_mut().poll(cx)));
-        let response = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Ok(response))) => response,
-            Err(_) => {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.answer(cx)));
+        polled
+            .unwrap_or_else(|_| {
                 self.metrics.panicked();
                 let peer = self.in_flight.as_ref().map(InFlight::peer);
                 tracing::error!(peer, "a call panicked; this is a bug");
-                Status::internal("the call panicked; this is a bug").into_http()
-            }
-        };
-        let in_flight = self.in_flight.take();
-        Poll::Ready(Ok(response.map(|body| Leaving::new(body, in_flight))))
+                Poll::Ready(told(Status::internal("the call panicked; this is a bug")))
+            })
+            .map(Ok)
     }
+}
+
+impl Answer {
+    fn answer(&mut self, cx: &mut Context<'_>) -> Poll<Response<Leaving>> {
+        let Ok(response) = ready!(self.inner.as_mut().poll(cx));
+        let (head, body) = response.into_parts();
+        let leaving = Leaving::new(body, self.in_flight.take(), cx);
+        Poll::Ready(leaving.map_or_else(
+            || told(Status::resource_exhausted("too many answers are not taken; try again later")),
+            |body| Response::from_parts(head, body),
+        ))
+    }
+}
+
+fn told(status: Status) -> Response<Leaving> {
+    status.into_http().map(Leaving::of)
 }
