@@ -21,6 +21,7 @@ mod pdp;
 mod peer;
 pub mod proto;
 mod registry;
+mod room;
 mod routes;
 mod settings;
 mod snapshot_service;

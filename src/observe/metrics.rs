@@ -77,6 +77,8 @@ pub enum Shed {
     CallerRate,
     /// A call over its caller's calls in flight.
     CallerInFlight,
+    /// A large message or answer, over what may be held of them.
+    Room,
 }
 
 impl ReloadResult {
@@ -98,6 +100,7 @@ impl Shed {
             Self::Waiter => "waiter",
             Self::CallerRate => "caller_rate",
             Self::CallerInFlight => "caller_in_flight",
+            Self::Room => "room",
         }
     }
 }

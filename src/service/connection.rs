@@ -148,6 +148,7 @@ impl Connected {
                     serving.as_mut().graceful_shutdown();
                     life.drain(Instant::now());
                 }
+                () = connection.share.overdue() => return Closed::Slow,
                 () = clock.as_mut() => match life.step(Instant::now(), seen(connection)) {
                     Step::Wait => {}
                     Step::Close => {
@@ -209,7 +210,9 @@ fn builder(limits: &HttpLimits) -> auto::Builder<TokioExecutor> {
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(256)
         .max_frame_size(16 * 1024)
-        .initial_stream_window_size(256 * 1024)
+        // What fits into it in small messages must stay below what h2 takes for a flood of small frames: half of the
+        // connection's window, of which each uses 256 bytes less its length. Who pipelines has done nothing wrong.
+        .initial_stream_window_size(64 * 1024)
         .initial_connection_window_size(1024 * 1024)
         .adaptive_window(false)
         .max_send_buf_size(64 * 1024)

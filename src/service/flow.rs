@@ -1,5 +1,5 @@
-//! The bodies of a call, as they come and go: they tell when a connection's first request is there, and how long a
-//! call lasts. They change nothing.
+//! The bodies of a call, as they come and go: they tell when a connection's first request is there, how long a call
+//! lasts, and how much of it is held. They change nothing of what they carry.
 
 use std::{
     pin::Pin,
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tonic::Status;
 
-use super::{fast::Reply, registry::Connection};
+use super::{fast::Reply, registry::Connection, room::Held};
 
 /// A call, counted from its headers to the end of its answer.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ impl Drop for InFlight {
 #[derive(Debug)]
 pub(super) struct Arriving {
     body: Incoming,
+    held: Held,
     /// To be told of the first of it; nobody on a connection that has been heard.
     tell: Option<Arc<Connection>>,
 }
@@ -45,21 +46,26 @@ impl Arriving {
             connection.heard.store(true, Ordering::Relaxed);
         }
         let heard = connection.heard.load(Ordering::Relaxed);
-        Self { body, tell: (!heard).then(|| Arc::clone(connection)) }
+        Self { body, held: Held::new(connection), tell: (!heard).then(|| Arc::clone(connection)) }
     }
 }
 
 impl HttpBody for Arriving {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let polled = Pin::new(&mut self.body).poll_frame(cx).map_err(|error| Status::from_error(Box::new(error)));
         // A call that is broken off proves nothing.
         if let Poll::Ready(None | Some(Ok(_))) = polled
             && let Some(connection) = self.tell.take()
         {
             connection.heard.store(true, Ordering::Relaxed);
+        }
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && !self.held.grow(length(frame))
+        {
+            return Poll::Ready(Some(Err(Status::resource_exhausted("too much is being sent; try again later"))));
         }
         polled
     }
@@ -73,20 +79,51 @@ impl HttpBody for Arriving {
     }
 }
 
+fn length(frame: &Frame<Bytes>) -> usize {
+    frame.data_ref().map_or(0, Bytes::len)
+}
+
 /// What the client is sent; the call lasts as long as it.
 #[derive(Debug)]
 pub(super) struct Leaving {
     body: Reply,
+    /// What it begins with, if that was there at once.
+    first: Option<Result<Frame<Bytes>, Status>>,
+    ended: bool,
+    _held: Option<Held>,
     _in_flight: Option<InFlight>,
 }
 
 impl Leaving {
-    pub(super) fn new(body: Reply, in_flight: Option<InFlight>) -> Self {
-        // A stream may be answered before its client says anything: then it is the answer that counts.
-        if let Some(InFlight(connection)) = &in_flight {
-            connection.heard.store(true, Ordering::Relaxed);
+    /// Of a body that takes no room.
+    pub(super) fn of(body: Reply) -> Self {
+        Self { body, first: None, ended: false, _held: None, _in_flight: None }
+    }
+
+    /// Of a body that is asked for its beginning, which for most calls is all of the message: what is large has to find
+    /// room. `None` where it finds none.
+    pub(super) fn new(mut body: Reply, in_flight: Option<InFlight>, cx: &mut Context<'_>) -> Option<Self> {
+        let (mut first, mut ended) = (None, body.is_end_stream());
+        // What was answered before the router is small, and is not asked.
+        if !ended && matches!(body, Reply::Routed(_)) {
+            match Pin::new(&mut body).poll_frame(cx) {
+                Poll::Ready(Some(frame)) => first = Some(frame),
+                Poll::Ready(None) => ended = true,
+                Poll::Pending => {}
+            }
         }
-        Self { body, _in_flight: in_flight }
+        let mut held = None;
+        if let Some(InFlight(connection)) = &in_flight {
+            // A stream may be answered before its client says anything: then it is the answer that counts.
+            connection.heard.store(true, Ordering::Relaxed);
+            if let Some(Ok(frame)) = &first {
+                let held = held.insert(Held::new(connection));
+                if !held.grow(length(frame)) {
+                    return None;
+                }
+            }
+        }
+        Some(Self { body, first, ended, _held: held, _in_flight: in_flight })
     }
 }
 
@@ -95,14 +132,29 @@ impl HttpBody for Leaving {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(first));
+        }
+        if self.ended {
+            return Poll::Ready(None);
+        }
         Pin::new(&mut self.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.first.is_none() && (self.ended || self.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let mut hint = self.body.size_hint();
+        if let Some(Ok(frame)) = &self.first {
+            let known = u64::try_from(length(frame)).unwrap_or(u64::MAX);
+            let upper = hint.upper().map(|upper| upper.saturating_add(known));
+            if let Some(upper) = upper {
+                hint.set_upper(upper);
+            }
+            hint.set_lower(hint.lower().saturating_add(known));
+        }
+        hint
     }
 }

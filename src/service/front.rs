@@ -152,17 +152,31 @@ impl Future for Answer {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         // The handler is not polled again after a panic, so nobody sees what it left half done.
-        let response = match catch_unwind(AssertUnwindSafe(|| this.poll_inner(cx))) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(response)) => this.counted(response),
-            Err(_) => this.bugs.tell(&mut this.call).into_http().map(Reply::Routed),
-        };
-        let in_flight = this.in_flight.take();
-        Poll::Ready(Ok(response.map(|body| Leaving::new(body, in_flight))))
+        let polled = catch_unwind(AssertUnwindSafe(|| this.answer(cx)));
+        polled.unwrap_or_else(|_| Poll::Ready(told(this.bugs.tell(&mut this.call)))).map(Ok)
     }
 }
 
 impl Answer {
+    fn answer(&mut self, cx: &mut Context<'_>) -> Poll<Response<Leaving>> {
+        let response = ready!(self.poll_inner(cx));
+        let (response, code) = self.begun(response);
+        let (head, body) = response.into_parts();
+        let leaving = Leaving::new(body, self.in_flight.take(), cx);
+        let (response, code) = match leaving {
+            Some(body) => (Response::from_parts(head, body), code),
+            None => {
+                let status = Status::resource_exhausted("too many answers are not taken; try again later");
+                (told(status), Code::ResourceExhausted.into())
+            }
+        };
+        // What answers once has nothing left that could fail.
+        if let Some(mut call) = self.call.take() {
+            call.note(code);
+        }
+        Poll::Ready(response)
+    }
+
     fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Response<Reply>> {
         let connection = &self.bugs.connection;
         loop {
@@ -189,20 +203,22 @@ impl Answer {
         }
     }
 
-    /// Ends the count, or hands it to the stream that goes on.
-    fn counted(&mut self, response: Response<Reply>) -> Response<Reply> {
-        let Some(mut call) = self.call.take() else { return response };
+    /// Hands the count to a stream that goes on; else says how the call ended.
+    fn begun(&mut self, response: Response<Reply>) -> (Response<Reply>, i32) {
         let code = code(&response);
-        if call.method().is_stream() && code.is_none() {
-            let Bugs { connection, metrics, traceparent } = &self.bugs;
-            let (connection, metrics) = (Arc::clone(connection), Arc::clone(metrics));
-            let bugs = Bugs { connection, metrics, traceparent: traceparent.clone() };
-            return response.map(|body| Reply::Routed(Body::new(Streamed::new(body, call, bugs))));
-        }
-        // What answers once has nothing left that could fail.
-        call.note(code.unwrap_or(Code::Ok.into()));
-        response
+        let ended = code.unwrap_or(Code::Ok.into());
+        let Some(call) = self.call.take_if(|call| call.method().is_stream() && code.is_none()) else {
+            return (response, ended);
+        };
+        let Bugs { connection, metrics, traceparent } = &self.bugs;
+        let (connection, metrics) = (Arc::clone(connection), Arc::clone(metrics));
+        let bugs = Bugs { connection, metrics, traceparent: traceparent.clone() };
+        (response.map(|body| Reply::Routed(Body::new(Streamed::new(body, call, bugs)))), ended)
     }
+}
+
+fn told(status: Status) -> Response<Leaving> {
+    status.into_http::<Body>().map(|body| Leaving::of(Reply::Routed(body)))
 }
 
 /// The code that a response has from its beginning: that of an error, or of what is no gRPC.

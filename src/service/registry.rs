@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::{
     caller::Remembered,
     peer::{Certificate, Peer},
+    room::{Room, Share},
 };
 use crate::observe::metrics::{Closed, Metrics, Shed};
 
@@ -40,6 +41,8 @@ pub struct Connection {
     pub calls: AtomicU64,
     /// Turns true when it has become too old: streams end then.
     pub old: watch::Sender<bool>,
+    /// What it makes the daemon hold.
+    pub share: Share,
 }
 
 /// Every open connection.
@@ -49,6 +52,7 @@ pub struct Registry {
     count: AtomicUsize,
     next: AtomicU64,
     most: usize,
+    room: Arc<Room>,
     metrics: Arc<Metrics>,
 }
 
@@ -63,7 +67,15 @@ pub struct Registered {
 impl Registry {
     /// At most `most` at once.
     pub fn new(most: usize, metrics: Arc<Metrics>) -> Self {
-        Self { open: DashMap::new(), count: AtomicUsize::new(0), next: AtomicU64::new(1), most, metrics }
+        let room = Arc::new(Room::new(Room::PATIENCE, Arc::clone(&metrics)));
+        Self { open: DashMap::new(), count: AtomicUsize::new(0), next: AtomicU64::new(1), most, room, metrics }
+    }
+
+    /// The same with another patience for bodies that do not come whole, or are not taken.
+    #[cfg(test)]
+    pub(super) fn with_patience(most: usize, metrics: Arc<Metrics>, patience: std::time::Duration) -> Self {
+        let room = Arc::new(Room::new(patience, Arc::clone(&metrics)));
+        Self { room, ..Self::new(most, metrics) }
     }
 
     /// Enters a connection; `None`, counted, when there is no place.
@@ -87,6 +99,7 @@ impl Registry {
             in_flight: AtomicUsize::new(0),
             calls: AtomicU64::new(0),
             old: watch::Sender::new(false),
+            share: Share::new(&self.room),
         });
         self.open.insert(id, Arc::clone(&connection));
         self.metrics.connected(listener);

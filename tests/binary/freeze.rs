@@ -11,10 +11,12 @@ use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::flood::AUTHORIZE;
-use crate::frames::{END_HEADERS, HEADERS, PREFACE, Wire, call, frame, settings};
+use crate::frames::{DATA, END_HEADERS, HEADERS, PREFACE, WINDOW_UPDATE, Wire, call, frame, settings};
 use crate::raw;
 use crate::support::{Daemon, LIMIT, POLICY, ana_may, block_on, good, question, until};
 use crate::vitals::{Baseline, Bystanders, connections, state};
+
+const STREAM: &str = "/sidegate.v1.AuthorizationService/AuthorizeStream";
 
 fn stop(daemon: &Daemon) {
     daemon.process.signal(Signal::STOP);
@@ -144,4 +146,34 @@ fn a_termination_among_those_who_do_not_come_to_the_point_is_in_time() {
     let ended = daemon.terminate();
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(ended.err.contains("\"reason\":\"stopped\""), "none had to be cut: {}", ended.err);
+}
+
+#[test]
+fn small_messages_within_the_windows_are_borne() {
+    let daemon = Daemon::start(&good()).ready();
+    let asked = v1::AuthorizeStreamRequest { request: Some(question("ana", "access")) };
+    let message = raw::frame(&asked.encode_to_vec());
+    // Room for every answer: what is tested is the way there.
+    let mut wire = Wire::hello(&daemon.data, &[(4, 1 << 20)]);
+    assert!(wire.write(&frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 24).to_be_bytes())));
+    let listening = wire.listen();
+    let streams = 3;
+    for stream in 0..streams {
+        wire.write(&frame(HEADERS, END_HEADERS, stream * 2 + 1, &call(STREAM)));
+    }
+    wire.write(&frame(DATA, 0, 1, &message));
+    until("the first is answered", || listening.so_far().frames[0] > 0);
+    stop(&daemon);
+    // As many as one stream's window of 64 KiB has room for.
+    let each = 700;
+    for number in 0..streams * each {
+        assert!(wire.write(&frame(DATA, 0, (number % streams) * 2 + 1, &message)));
+    }
+    daemon.process.signal(Signal::CONT);
+    until("all are answered", || {
+        let heard = listening.so_far();
+        assert_eq!(heard.goaway, None, "taken for a flood");
+        // A few names are split between two frames.
+        heard.payloads.windows(12).filter(|bytes| bytes == b"roles/member").count() > 2_000
+    });
 }

@@ -2,14 +2,18 @@
 
 use std::fs;
 
+use bytes::Bytes;
+use h2::RecvStream;
 use prost::Message as _;
 use sidegate::client::Blocking;
+use sidegate::service::proto::v1;
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
 use crate::flood::AUTHORIZE;
-use crate::frames::{PREFACE, Wire, settings, whole_call};
+use crate::frames::{END_HEADERS, HEADERS, PREFACE, Wire, call, frame, settings, whole_call};
 use crate::raw;
-use crate::support::{Daemon, LIMIT, good, question, until};
+use crate::support::{Daemon, LIMIT, block_on, good, question, until};
 use crate::vitals::{Baseline, Bystanders, connections, raise_descriptors, unharmed};
 
 /// A daemon with these limits.
@@ -27,15 +31,25 @@ fn at_most(wanted: usize) -> usize {
 }
 
 /// The ways not to come to the point.
-fn beginnings() -> [(&'static str, Vec<u8>); 3] {
+fn beginnings() -> [(&'static str, Vec<u8>); 7] {
+    let hello = [PREFACE, &settings(&[])].concat();
+    let headers = frame(HEADERS, END_HEADERS, 1, &call(AUTHORIZE));
     let client_hello = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
-    [("silent", Vec::new()), ("half a preface", PREFACE[..12].to_vec()), ("half of TLS's hello", client_hello.to_vec())]
+    [
+        ("silent", Vec::new()),
+        ("half a preface", PREFACE[..12].to_vec()),
+        ("half of TLS's hello", client_hello.to_vec()),
+        ("a preface alone", PREFACE.to_vec()),
+        ("settings alone", hello.clone()),
+        ("half of the headers", [&hello, &headers[..headers.len() / 2]].concat()),
+        ("headers without end", [&hello[..], &frame(HEADERS, 0, 1, &call(AUTHORIZE))].concat()),
+    ]
 }
 
 #[test]
 fn who_never_asks_is_let_go() {
     let (daemon, _config) = limited(&good(), "handshake = \"3s\"\nconnections = 20000");
-    let each = at_most(2_100) / beginnings().len();
+    let each = at_most(1_400) / beginnings().len();
     let baseline = Baseline::of(&daemon);
     let others = Bystanders::ask(&daemon.data, true);
     let mut open = Vec::new();
@@ -97,4 +111,99 @@ fn asking_byte_by_byte_is_answered_or_cut() {
         wire.finish();
         listening.end();
     });
+}
+
+/// A snapshot whose lists are long: a megabyte.
+fn long_lists() -> String {
+    let mut text = good();
+    let ids = (0..1000).map(|number| format!("  workspace/{number:0>1000}: {{parent: account/orbit}}\n"));
+    let at = text.find("bindings:").unwrap();
+    text.insert_str(at, &ids.collect::<String>());
+    text.replace("{at: workspace, allow", "{at: account, allow").replace("at: workspace/prod}", "at: account/orbit}")
+}
+
+/// The call that is answered with it.
+fn long_list() -> Vec<u8> {
+    let subject = Some(v1::Subject { r#type: "user".into(), id: "ana".into(), ..Default::default() });
+    let action = Some(v1::Action { name: "access".into(), ..Default::default() });
+    let resource_type = "workspace".to_owned();
+    let list = v1::ListResourcesRequest { subject, action, resource_type, page_size: 1000, ..Default::default() };
+    raw::frame(&list.encode_to_vec())
+}
+
+/// Opens a connection with a window of nothing and calls as often as it may at once; how many were heeded.
+async fn ask_and_do_not_listen(address: &str, path: &str, body: &[u8]) -> (usize, Vec<RecvStream>) {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let handshake = h2::client::Builder::new().initial_window_size(0).handshake::<_, Bytes>(stream);
+    let (client, connection) = handshake.await.unwrap();
+    tokio::spawn(async move { drop(connection.await) });
+    let (mut heeded, mut held) = (0, Vec::new());
+    for _ in 0..24 {
+        let Ok(mut client) = client.clone().ready().await else { break };
+        let (response, mut sender) = client.send_request(raw::post(path, "application/grpc"), false).unwrap();
+        drop(sender.send_data(body.to_vec().into(), true));
+        // The headers of the answer need no window: they tell that the rest is there.
+        let Ok(response) = response.await else { break };
+        heeded += usize::from(!response.headers().contains_key("grpc-status"));
+        held.push(response.into_body());
+    }
+    (heeded, held)
+}
+
+#[test]
+fn answers_that_nobody_takes_do_not_pile_up() {
+    let daemon = Daemon::start(&long_lists()).ready();
+    let path = "/sidegate.v1.AuthorizationService/ListResources";
+    unharmed(&daemon, "answers that nobody takes", || {
+        block_on(async {
+            let mut open = Vec::new();
+            for _ in 0..2 {
+                open.push(ask_and_do_not_listen(&daemon.data, path, &long_list()).await);
+            }
+            // On a slow machine the first of them are cut before the last have come.
+            println!("{} of 48 calls were heeded", open.iter().map(|(heeded, _)| heeded).sum::<usize>());
+        });
+    });
+    let slow = "sidegate_connections_closed_total{listener=\"data\",why=\"slow\"}";
+    assert!(daemon.metric("sidegate_shed_total{what=\"room\"}") + daemon.metric(slow) > 0);
+}
+
+#[test]
+fn messages_that_never_come_whole_do_not_pile_up() {
+    let daemon = Daemon::start(&good()).ready();
+    // A batch may have 4 MiB: each of these stops at three.
+    let begun = [&[0][..], &(4_u32 << 20).to_be_bytes(), &[0; 3 << 20]].concat();
+    let path = "/sidegate.v1.AuthorizationService/BatchAuthorize";
+    unharmed(&daemon, "messages that never come whole", || {
+        block_on(async {
+            let (client, mut open, mut refused) = (raw::connect(&daemon.data).await, Vec::new(), 0);
+            for _ in 0..8 {
+                let Ok(mut client) = client.clone().ready().await else { break };
+                let (mut response, mut sender) =
+                    client.send_request(raw::post(path, "application/grpc"), false).unwrap();
+                sender.send_data(begun.clone().into(), false).unwrap();
+                // Either all of it is taken, or it is refused; on a slow machine the connection may be cut for it.
+                sender.reserve_capacity(1);
+                let taken = async {
+                    while sender.capacity() == 0 {
+                        if std::future::poll_fn(|cx| sender.poll_capacity(cx)).await.is_none() {
+                            break;
+                        }
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    answer = &mut response => {
+                        let Ok(answer) = answer else { break };
+                        assert_eq!(answer.headers()["grpc-status"], "8", "RESOURCE_EXHAUSTED");
+                        refused += 1;
+                    }
+                    () = taken => open.push((response, sender)),
+                }
+            }
+            println!("{} are held, {refused} refused", open.len());
+        });
+    });
+    let slow = "sidegate_connections_closed_total{listener=\"data\",why=\"slow\"}";
+    assert!(daemon.metric("sidegate_shed_total{what=\"room\"}") + daemon.metric(slow) > 0);
 }

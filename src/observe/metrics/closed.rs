@@ -17,6 +17,8 @@ pub enum Closed {
     NoRequest,
     /// The client did not answer when asked whether it is there.
     Keepalive,
+    /// It did not send, or did not take, the whole of something large in time.
+    Slow,
     /// No call for long.
     Idle,
     /// It was open for long.
@@ -36,6 +38,7 @@ impl Closed {
             Self::Tls => "tls",
             Self::NoRequest => "no_request",
             Self::Keepalive => "keepalive",
+            Self::Slow => "slow",
             Self::Idle => "idle",
             Self::Age => "age",
             Self::Drain => "drain",
