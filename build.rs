@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     compiler.include_source_info(false);
     fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
     // Sorted maps: properties are few, and their order must not depend on a random seed.
-    tonic_prost_build::configure().btree_map(".").compile_fds(descriptors)?;
+    let builder = tonic_prost_build::configure().btree_map(".").codec_path("crate::service::wire::Frugal");
+    builder.compile_fds(descriptors)?;
     Ok(())
 }

@@ -24,7 +24,10 @@ use tokio::sync::mpsc;
 
 use crate::{
     config::{Config, Origin},
-    observe::log,
+    observe::{
+        log::{self, LogError},
+        spans,
+    },
     service::TlsError,
     snapshot::{Builder, Store, document_builder},
 };
@@ -56,10 +59,13 @@ pub enum AppError {
     Reflection(#[from] tonic_reflection::server::Error),
     /// The log could not be set up.
     #[error(transparent)]
-    Log(#[from] log::LogError),
+    Log(#[from] LogError),
     /// The files of TLS cannot be used.
     #[error("cannot use TLS: {0}")]
     Tls(#[from] TlsError),
+    /// Spans cannot be sent.
+    #[error(transparent)]
+    Spans(#[from] spans::SpansError),
     /// The configuration names no source.
     #[error("`snapshot.path` is not set; give `--snapshot PATH`")]
     NoSource,
@@ -69,8 +75,8 @@ impl AppError {
     /// The exit code of a process that ends with this.
     pub fn code(&self) -> u8 {
         match self {
-            Self::Bind { .. } | Self::Threads(_) | Self::Reflection(_) => 70,
-            Self::Log(_) | Self::Tls(_) | Self::NoSource => 78,
+            Self::Bind { .. } | Self::Threads(_) | Self::Reflection(_) | Self::Log(LogError::Thread(_)) => 70,
+            Self::Log(LogError::Filter { .. } | LogError::Twice) | Self::Tls(_) | Self::Spans(_) | Self::NoSource => 78,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: text in, calls down, text out. It holds no rule of the product and no default of the daemon.
 
 mod answer;
+mod bench;
 mod check;
 mod compile;
 mod demo;
@@ -83,6 +84,8 @@ enum Command {
     Levels(levels::LevelsArguments),
     /// Count the seats that are taken at a scope
     Seats(seats::SeatsArguments),
+    /// Put load on a running daemon: exit 1 if an answer is wrong
+    Bench(bench::BenchArguments),
     /// Ask a running daemon whether it is serving: for exec probes
     Health(health::HealthArguments),
 }
@@ -106,6 +109,7 @@ pub fn run() -> Exit {
         Command::WhoCan(arguments) => entities::who_can(&arguments),
         Command::Levels(arguments) => levels::levels(&arguments),
         Command::Seats(arguments) => seats::seats(&arguments),
+        Command::Bench(arguments) => bench::bench(&arguments),
         Command::Health(arguments) => health::health(&arguments),
     }
 }

@@ -1,6 +1,7 @@
 //! A small client of the daemon, for the command line and for tests. It fails closed: whatever is not a clear allow is
 //! an error or a denial.
 
+pub mod bench;
 mod lists;
 
 use std::{fmt, io, time::Duration};

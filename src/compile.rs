@@ -111,6 +111,7 @@ fn compile_all(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     tables.write_roles(&roles, &requirements, &mut lists);
     tables.write_forbids(&forbids, schema.permissions.len(), &mut sets);
     tables.write_entities(&entities, &attributes, &memberships, &holdings, &forbids.terms);
+    drop(holdings);
     tables.write_credentials(&credentials, &mut sets);
     tables.write_sets(&sets);
     tables.write_seats(&seats, &mut lists);

@@ -9,7 +9,7 @@ mod loaded;
 use std::{fmt, net::SocketAddr, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
-    observe::{decision_log, log},
+    observe::{decision_log, log, spans},
     service::{Access, CallerRule, HttpLimits, Settings, Stale, TlsFiles},
     snapshot::MAX_SOURCE_BYTES,
 };
@@ -87,6 +87,8 @@ pub struct Config {
     pub log_format: log::Format,
     /// Which log lines there are.
     pub log_filter: String,
+    /// Where spans go; empty for nowhere.
+    pub otlp_endpoint: String,
     /// Which decisions are logged, and where.
     pub decision_log: decision_log::Settings,
     /// Who may ask what; the first rule that covers a caller counts.
@@ -131,6 +133,7 @@ impl Default for Config {
             drain: Duration::from_secs(25),
             log_format: log::Format::Text,
             log_filter: "info".to_owned(),
+            otlp_endpoint: String::new(),
             decision_log: decision_log::Settings {
                 mode: decision_log::Mode::Off,
                 destination: decision_log::Destination::Stdout,
@@ -215,20 +218,19 @@ impl Config {
 
     /// Every key in its section, as `line` writes it.
     fn write_keys(&self, line: impl Fn(&Key, &str, &str) -> String) -> String {
-        let mut text = String::new();
+        let mut lines = Vec::new();
         let mut section = "";
         let mut config = self.clone();
         for key in KEYS {
             let (its_section, its_name) = key.name.split_once('.').unwrap_or(("", key.name));
             if its_section != section {
                 section = its_section;
-                text.push_str(&format!("\n[{section}]\n"));
+                lines.push(format!("\n[{section}]"));
             }
             let value = (key.slot)(&mut config).to_toml();
-            text.push_str(&line(key, its_name, &value));
-            text.push('\n');
+            lines.push(line(key, its_name, &value));
         }
-        text
+        lines.join("\n") + "\n"
     }
 
     /// What may change while the daemon runs.
@@ -282,6 +284,9 @@ impl Config {
                 "`snapshot.max_age` must be longer than `snapshot.poll`, which is how often it is begun anew"
                     .to_owned(),
             );
+        }
+        if let Err(error) = spans::Spans::check(&self.otlp_endpoint) {
+            mistakes.push(error.to_string());
         }
         if let Err(error) = log::check_filter(&self.log_filter) {
             mistakes.push(format!("`log.filter`: {error}"));

@@ -3,6 +3,7 @@
 //! It knows how things are written, never what they mean: whether a type exists is for [`crate::compile`] to say. Every
 //! mistake of every source is reported in one pass.
 
+mod asked;
 mod case;
 mod decode;
 mod fact;
@@ -35,6 +36,7 @@ use file::FileDoc;
 use gather::{Gathered, once, refuse_twice};
 use sink::Sink;
 
+pub use asked::{Asked, questions};
 pub use report::Report;
 pub use tested::Tested;
 

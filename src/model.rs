@@ -6,6 +6,7 @@
 mod case;
 mod diagnostic;
 mod facts;
+mod plain;
 mod policy;
 mod request;
 mod time;
@@ -18,6 +19,7 @@ pub use facts::{
     Attributes, Binding, BindingHolder, Block, Credential, Customised, DefinedRole, DefinedRule, EntityName, Facts,
     Group, Lifetime, Resource, RoleRules, Subject, Term, TermOperator, TermScope,
 };
+pub use plain::PlainBindings;
 pub use policy::{
     Action, Also, AlsoTarget, Attribute, Change, Class, CredentialScope, CredentialType, Exclusive, Forbid, GovernedBy,
     Grants, GroupType, Holder, Limit, LimitKind, Operation, Parameter, Place, Policy, Purview, Requirement, Role,

@@ -3,3 +3,4 @@
 pub mod decision_log;
 pub mod log;
 pub mod metrics;
+pub mod spans;

@@ -28,6 +28,7 @@ mod socket;
 mod staleness;
 mod stream;
 mod tls;
+mod wire;
 mod worker;
 
 pub use authorization::Authorization;

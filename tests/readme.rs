@@ -103,7 +103,7 @@ fn every_verb_is_told_and_every_verb_told_exists() {
 fn every_flag_told_exists() {
     let mut help = String::new();
     let lists = [&["list", "actions"][..], &["list", "resources"], &["who-can"]];
-    for verb in [&["serve"][..], &["demo"], &["check"], &["validate"], &["compile"], &["test"], &["health"]]
+    for verb in [&["serve"][..], &["demo"], &["check"], &["validate"], &["compile"], &["test"], &["bench"], &["health"]]
         .into_iter()
         .chain(lists)
     {

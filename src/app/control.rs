@@ -1,6 +1,6 @@
 //! The control thread: accepts, serves ops and admin, turns news of the snapshot into health, ends the process.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -9,16 +9,9 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{
-    Addresses, ExitReason,
-    exit::Guard,
-    orphans,
-    parts::{Bound, Parts},
-    reconfigure::Reconfigure,
-    renewal,
-};
+use super::{Addresses, ExitReason, exit::Guard, orphans, parts::Parts, reconfigure::Reconfigure, renewal};
 use crate::{
-    observe::decision_log::DecisionLog,
+    observe::{decision_log::DecisionLog, spans::Exporter},
     service::{
         Clock, Connected, Drain, Gate, Health, Listener, Registry, Stale, accept_loop, mind_staleness, unknown_names,
     },
@@ -28,7 +21,7 @@ use crate::{
 /// Of what the rules name and the snapshot does not know, so much is told.
 const MOST_WARNINGS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(5);
-/// How long what waits for the decision log may take to be written.
+/// How long what waits for the decision log, and for a collector of spans, may take to be written.
 const LAST_LINES: Duration = Duration::from_secs(2);
 /// How long ops and admin connections get to end when everything else has.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -43,43 +36,15 @@ pub(super) enum Command {
 
 impl Parts {
     /// Runs until the end.
-    pub(super) fn run(self, commands: mpsc::UnboundedReceiver<Command>, signals: Option<Signals>) -> ExitReason {
-        let Self { runtime, bound, registry, side, workers, decision_log, ops, admin, draining, ending, tls, .. } =
-            self;
-        let drain = draining.subscribe();
-        let end = ending.subscribe();
-        let end_of_names = ending.subscribe();
+    pub(super) fn run(mut self, commands: mpsc::UnboundedReceiver<Command>, signals: Option<Signals>) -> ExitReason {
+        // Dropped, and with it every task, when this returns.
         let mut tasks = JoinSet::new();
-        let Bound { data, ops: ops_listener, admin: admin_listener } = bound;
-        for (listener, name) in data {
-            let workers = Arc::clone(&workers);
-            let guard = self.guards.guard("data listener");
-            let accepting = accept_loop(listener, name, Arc::clone(&registry), drain.clone(), move |stream, place| {
-                let _guard = &guard;
-                workers.serve(stream, place);
-            });
-            tasks.spawn_on(accepting, runtime.handle());
-        }
-        for (listener, name, connected) in [(ops_listener, "ops", ops), (admin_listener, "admin", admin)] {
-            let Some(listener) = listener else { continue };
-            let guard = self.guards.guard("side listener");
-            let accepting = serve_here(listener, name, Arc::clone(&side), end.clone(), connected, guard);
-            tasks.spawn_on(accepting, runtime.handle());
-        }
-        let (store, health) = (Arc::clone(&self.store), self.health.clone());
-        tasks.spawn_on(bridge(store, health, self.stale, drain, self.guards.guard("health bridge")), runtime.handle());
-        let guard = self.guards.guard("watch on the age");
-        tasks.spawn_on(age(Arc::clone(&self.store), self.clock, guard), runtime.handle());
+        self.listen(&mut tasks);
+        self.mind(&mut tasks);
         if signals.is_some() {
-            tasks.spawn_on(orphans::bury(), runtime.handle());
+            tasks.spawn_on(orphans::bury(), self.runtime.handle());
         }
-        let guard = self.guards.guard("check of the caller rules");
-        tasks.spawn_on(warn_of_names(Arc::clone(&self.store), self.gate, end_of_names, guard), runtime.handle());
-        if let Some(tls) = &tls {
-            let guard = self.guards.guard("certificate watch");
-            let watching = renewal::watch(Arc::clone(tls), Arc::clone(&self.metrics), guard);
-            tasks.spawn_on(watching, runtime.handle());
-        }
+        let Self { runtime, registry, side, decision_log, draining, ending, tls, .. } = self;
         tell_of(&self.addresses);
         let mut orders = Orders { commands, exits: self.exits, signals };
         let reload = || {
@@ -99,10 +64,9 @@ impl Parts {
             drop(timeout(LAST_WORDS, ended(&side)).await);
             ExitReason::Stopped { cut }
         });
+        runtime.block_on(async { drop(timeout(LAST_LINES, self.metrics.spans().flush()).await) });
         if let Some(log) = decision_log {
-            let unwritten = log.finish(LAST_LINES);
-            let (written, dropped) = log.counts();
-            tracing::info!(written, dropped, unwritten, "the decision log is closed");
+            close(&log);
         }
         tracing::info!(%reason, "ending");
         runtime.shutdown_background();
@@ -119,6 +83,54 @@ fn read_all_again(log: Option<&DecisionLog>, keeper: &KeeperHandle, configuratio
     if let Some(configuration) = configuration {
         configuration.read_again();
     }
+}
+
+impl Parts {
+    /// Opens the doors.
+    fn listen(&mut self, tasks: &mut JoinSet<()>) {
+        let (drain, end) = (self.draining.subscribe(), self.ending.subscribe());
+        for (listener, name) in mem::take(&mut self.bound.data) {
+            let workers = Arc::clone(&self.workers);
+            let guard = self.guards.guard("data listener");
+            let registry = Arc::clone(&self.registry);
+            let accepting = accept_loop(listener, name, registry, drain.clone(), move |stream, place| {
+                let _guard = &guard;
+                workers.serve(stream, place);
+            });
+            tasks.spawn_on(accepting, self.runtime.handle());
+        }
+        let sides = [(self.bound.ops.take(), "ops", &self.ops), (self.bound.admin.take(), "admin", &self.admin)];
+        for (listener, name, connected) in sides {
+            let Some(listener) = listener else { continue };
+            let (side, guard) = (Arc::clone(&self.side), self.guards.guard("side listener"));
+            let serving = serve_here(listener, name, side, end.clone(), connected.clone(), guard);
+            tasks.spawn_on(serving, self.runtime.handle());
+        }
+    }
+
+    /// Starts what looks after the rest.
+    fn mind(&mut self, tasks: &mut JoinSet<()>) {
+        let guard = |what| self.guards.guard(what);
+        let store = || Arc::clone(&self.store);
+        let (drain, end, runtime) = (self.draining.subscribe(), self.ending.subscribe(), self.runtime.handle());
+        tasks.spawn_on(bridge(store(), self.health.clone(), self.stale, drain, guard("health bridge")), runtime);
+        tasks.spawn_on(age(store(), self.clock.clone(), guard("watch on the age")), runtime);
+        let names = warn_of_names(store(), Arc::clone(&self.gate), end, guard("check of the caller rules"));
+        tasks.spawn_on(names, runtime);
+        if let Some(tls) = &self.tls {
+            let watching = renewal::watch(Arc::clone(tls), Arc::clone(&self.metrics), guard("certificate watch"));
+            tasks.spawn_on(watching, runtime);
+        }
+        if let Some(exporter) = self.exporter.take() {
+            tasks.spawn_on(export(exporter, guard("exporter of spans")), runtime);
+        }
+    }
+}
+
+fn close(log: &DecisionLog) {
+    let unwritten = log.finish(LAST_LINES);
+    let (written, dropped) = log.counts();
+    tracing::info!(written, dropped, unwritten, "the decision log is closed");
 }
 
 fn tell_of(addresses: &Addresses) {
@@ -170,6 +182,12 @@ async fn bridge(store: Arc<Store>, health: Health, stale: Stale, mut drain: Drai
     }
 }
 
+/// Sends spans.
+async fn export(exporter: Exporter, guard: Guard) {
+    let _guard = guard;
+    exporter.run().await;
+}
+
 /// Tells when the snapshot becomes too old.
 async fn age(store: Arc<Store>, clock: Clock, guard: Guard) {
     let _guard = guard;
@@ -184,7 +202,7 @@ async fn warn_of_names(store: Arc<Store>, gate: Arc<Gate>, mut end: Drain, guard
         let callers = gate.settings().callers.clone();
         let unknown = store.load_full().map(|live| unknown_names(callers.iter().map(AsRef::as_ref), &live.index));
         for name in unknown.iter().flatten().take(MOST_WARNINGS) {
-            tracing::warn!("{name}, which the live snapshot does not know");
+            tracing::warn!(name, "a caller rule names what the live snapshot does not know");
         }
         tokio::select! {
             biased;

@@ -19,7 +19,11 @@ use super::{
 };
 use crate::{
     config::Config,
-    observe::{decision_log::DecisionLog, metrics::Metrics},
+    observe::{
+        decision_log::DecisionLog,
+        metrics::Metrics,
+        spans::{Exporter, Spans},
+    },
     service::{
         Authorization, Clock, Connected, DATA_SERVICES, Drain, Expensive, FastPath, Gate, Health, HttpLimits, Kind,
         Listener, Liveness, Pdp, Registry, Snapshots, Stale, Tls, Workers, admin_routes, bind_tcp, bind_unix,
@@ -68,20 +72,17 @@ pub(super) struct Parts {
     pub(super) stale: Stale,
     /// The clock of every decision.
     pub(super) clock: Clock,
+    /// Where spans go, if anywhere.
+    pub(super) exporter: Option<Exporter>,
 }
 
 impl Parts {
     pub(super) fn assemble(config: &Config, builder: Builder) -> Result<Self, AppError> {
         let source = config.snapshot.clone().ok_or(AppError::NoSource)?;
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .thread_name("sidegate-block")
-            .max_blocking_threads(4)
-            .build()?;
+        let runtime = control_runtime()?;
         let (bound, addresses) = bind(config, &runtime)?;
         let tls = Tls::load(&config.tls)?.map(Arc::new);
-        let metrics = Arc::new(Metrics::default());
-        warn_if_exposed(config, &metrics);
+        let (metrics, exporter) = metrics_of(config)?;
         let store = Arc::new(Store::default());
         let health = runtime.block_on(new_health());
         let (guards, exits) = Exits::new();
@@ -96,13 +97,7 @@ impl Parts {
         let workers = Arc::new(spawn_workers(config, pdp, &metrics, &health, &guards, &drain, tls.clone())?);
         let keeper = Arc::new(spawn_keeper(config, source.clone(), &store, &metrics, builder, &guards)?);
         let limits = http_limits(config);
-        let liveness = Liveness {
-            workers: Arc::clone(&workers),
-            store: Arc::clone(&store),
-            stale: config.stale,
-            drain,
-            metrics: Arc::clone(&metrics),
-        };
+        let liveness = liveness(config, &workers, &store, &metrics, drain);
         let beside = |routes, kind| Connected {
             routes,
             fast: None,
@@ -140,15 +135,35 @@ impl Parts {
             drain_time: config.drain,
             stale: config.stale,
             clock,
+            exporter,
         })
     }
 }
 
-fn warn_if_exposed(config: &Config, metrics: &Metrics) {
+fn control_runtime() -> std::io::Result<Runtime> {
+    let mut builder = runtime::Builder::new_current_thread();
+    builder.enable_all().thread_name("sidegate-block").max_blocking_threads(4).build()
+}
+
+fn metrics_of(config: &Config) -> Result<(Arc<Metrics>, Option<Exporter>), AppError> {
+    let metrics = Metrics::default();
     if config.is_exposed() {
         tracing::warn!("the data listener can be reached from other machines, without TLS or authentication");
         metrics.insecure_listen();
     }
+    let (spans, exporter) = Spans::new(&config.otlp_endpoint, metrics.span_counters())?;
+    Ok((Arc::new(metrics.with_spans(spans)), exporter))
+}
+
+fn liveness(
+    config: &Config,
+    workers: &Arc<Workers>,
+    store: &Arc<Store>,
+    metrics: &Arc<Metrics>,
+    drain: Drain,
+) -> Liveness {
+    let (workers, store, metrics) = (Arc::clone(workers), Arc::clone(store), Arc::clone(metrics));
+    Liveness { workers, store, stale: config.stale, drain, metrics }
 }
 
 /// Who may be connected: to the data listeners, and to the others.

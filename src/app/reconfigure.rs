@@ -127,7 +127,7 @@ impl Worker {
         self.refused = None;
         let (live, waiting) = self.read.differences(&new);
         for key in &waiting {
-            tracing::warn!(key, "`{key}` changed; it takes effect at the next start");
+            tracing::warn!(key, "a key changed; it takes effect at the next start");
         }
         let adopted = self.running.adopting(&new);
         self.read = new;

@@ -61,7 +61,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 }
 
 /// Whole seconds, minutes, hours or days.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     const HELP: &str = "write a whole number and a unit, like 90s, 15m, 24h or 7d";
     let unit = text.chars().last().ok_or(HELP)?;
     let seconds = match unit {

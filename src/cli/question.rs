@@ -33,6 +33,11 @@ struct Property {
 }
 
 impl Details {
+    /// Whether nothing is said.
+    pub(super) fn is_empty(&self) -> bool {
+        self.properties.is_empty() && self.context.is_empty() && self.parent.is_none()
+    }
+
     /// Refuses what a list cannot say, because it asks about many at once.
     pub(super) fn refuse(&self, owner: &str, why: &str) -> Result<(), Trouble> {
         let unwanted = self.properties.iter().find(|property| property.owner == owner);

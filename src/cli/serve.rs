@@ -78,9 +78,7 @@ pub(super) fn ended(end: Result<ExitReason, AppError>) -> Exit {
         Ok(ExitReason::Stopped { .. }) => Exit::Yes,
         Ok(ExitReason::FailedFast(report)) => fail(Exit::BadPolicy, &format!("the first load was refused\n\n{report}")),
         Ok(reason @ ExitReason::Died(_)) => fail(Exit::Runtime, &reason.to_string()),
-        Err(problem @ (AppError::Log(_) | AppError::Tls(_) | AppError::NoSource)) => {
-            fail(Exit::BadConfig, &problem.to_string())
-        }
+        Err(problem) if problem.code() == Exit::BadConfig as u8 => fail(Exit::BadConfig, &problem.to_string()),
         Err(problem) => fail(Exit::Runtime, &problem.to_string()),
     }
 }

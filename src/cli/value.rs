@@ -29,7 +29,8 @@ impl OwnedValue {
         Self::scalar(text)
     }
 
-    fn scalar(text: &str) -> Result<Self, String> {
+    /// Reads a text that cannot be a bool, a number or a list, because those are written in another way where it stands.
+    pub(super) fn parse_text(text: &str) -> Result<Self, String> {
         if let Some(quoted) = text.strip_prefix('"') {
             let inner = quoted.strip_suffix('"').ok_or_else(|| format!("`{text}` has no closing quote"))?;
             return Ok(Self::Text(inner.to_owned()));
@@ -38,12 +39,15 @@ impl OwnedValue {
             let entity = Entity::parse(entity).ok_or_else(|| format!("`{text}` is no entity: write @type/id"))?;
             return Ok(Self::Entity(entity.kind.to_owned(), entity.id.to_owned()));
         }
-        Ok(match (text, text.parse::<i64>(), Timestamp::parse(text)) {
-            ("true", ..) => Self::Bool(true),
-            ("false", ..) => Self::Bool(false),
-            (_, Ok(int), _) => Self::Int(int),
-            (_, _, Some(time)) => Self::Time(time),
-            _ => Self::Text(text.to_owned()),
+        Ok(Timestamp::parse(text).map_or_else(|| Self::Text(text.to_owned()), Self::Time))
+    }
+
+    fn scalar(text: &str) -> Result<Self, String> {
+        Ok(match (text, text.parse::<i64>()) {
+            ("true", _) => Self::Bool(true),
+            ("false", _) => Self::Bool(false),
+            (_, Ok(int)) => Self::Int(int),
+            _ => return Self::parse_text(text),
         })
     }
 

@@ -168,7 +168,8 @@ fn resource(request: &Request<'_>) -> v1::Resource {
     }
 }
 
-fn entity(entity: Entity<'_>) -> v1::Entity {
+/// An entity.
+pub(super) fn entity(entity: Entity<'_>) -> v1::Entity {
     v1::Entity { r#type: entity.kind.to_owned(), id: entity.id.to_owned() }
 }
 
@@ -176,7 +177,8 @@ fn properties<C: FromIterator<(String, v1::Value)>>(properties: Properties<'_>) 
     properties.iter().map(|(name, property)| ((*name).to_owned(), value(property))).collect()
 }
 
-fn value(value_sent: &Value<'_>) -> v1::Value {
+/// A value.
+pub(super) fn value(value_sent: &Value<'_>) -> v1::Value {
     use v1::value::Kind;
     let kind = match value_sent {
         Value::Null => None,

@@ -59,7 +59,14 @@ impl Holdings {
     ) -> Self {
         let mut terms = Runs::default();
         let mut level_sets = Runs::default();
-        let mut list = Vec::with_capacity(facts.bindings.len());
+        let mut list = Vec::with_capacity(facts.plain.len() + facts.bindings.len());
+        facts.plain.each(|binding| {
+            let Some((subject, scope, role)) = sound(binding, stage).or_else(|| check(binding, stage, findings)) else {
+                return;
+            };
+            let record = BindingRecord { scope: scope.into(), role: role.into(), terms: NONE.into() };
+            list.push((subject, record, binding.position));
+        });
         for binding in in_order(&facts.bindings) {
             let Some((subject, scope, role)) = check(binding, stage, findings) else { continue };
             let flags = if binding.disabled { terms_flags::DISABLED } else { 0 };
@@ -106,6 +113,19 @@ fn in_order(bindings: &[Binding]) -> impl Iterator<Item = &Binding> {
         (&subject.value, &at.value, &role.value, *disabled, life, levels, customised)
     });
     bindings.iter().filter(move |binding| !has_terms(binding)).chain(with_terms)
+}
+
+/// What [`check`] gives for a binding that nothing is wrong with, without preparing to say so: most are like that.
+fn sound(binding: &Binding, stage: &Stage<'_, '_>) -> Option<(u32, u32, u32)> {
+    let Stage { schema, entities, roles, known, .. } = stage;
+    let holder = entities.number(schema, binding.subject.value.one()?)?;
+    let scope = entities.number(schema, &binding.at.value)?;
+    let number = roles.seen_from(&binding.role.value, scope, entities)?;
+    let (info, scope_info) = (roles.info(number)?, entities.info(scope)?);
+    let may_hold = matches!(entities.sort(schema, holder)?, TypeSort::Subject | TypeSort::Group);
+    let fits =
+        may_hold && info.at.contains(&scope_info.kind) && info.holders.may_carry(holder, schema, entities, known);
+    fits.then_some((holder, scope, number))
 }
 
 /// Subject, scope and role of a binding that may exist.

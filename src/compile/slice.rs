@@ -5,8 +5,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::model::{
-    Attributes, Binding, BindingHolder, Block, Credential, DefinedRole, EntityName, Facts, Group, Literal, Policy,
-    Resource, Subject,
+    Attributes, Binding, BindingHolder, Block, Credential, DefinedRole, EntityName, Facts, Group, Literal,
+    PlainBindings, Policy, Resource, Subject,
 };
 
 use super::tenants::Tenants;
@@ -26,6 +26,9 @@ pub struct UnknownTenant {
 /// # Errors
 /// A name that is no root resource of the facts.
 pub fn slice(policy: &Policy, facts: &Facts, tenant: &EntityName) -> Result<Facts, UnknownTenant> {
+    if !facts.plain.is_empty() {
+        return slice(policy, &facts.clone().unpacked(), tenant);
+    }
     let tenants = Tenants::new(policy, facts);
     let known = tenants.all();
     if !known.contains(&tenant) {
@@ -204,6 +207,7 @@ impl<'f> Slicing<'f> {
             resources: kept(&facts.resources, |one| needed(&one.name.value)),
             roles: kept(&facts.roles, |one| held(&one.at.value)),
             bindings: kept(&facts.bindings, |one| held(&one.at.value)),
+            plain: PlainBindings::default(),
             blocks: kept(&facts.blocks, |one| self.blocks.contains(one.id.value.as_str())),
         }
     }

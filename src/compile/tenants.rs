@@ -110,6 +110,7 @@ fn of_facts<'f>(facts: &'f Facts, tenants: &Tenants<'f>) -> Vec<(Position, Optio
     for binding in &facts.bindings {
         starts.push((binding.position, tenants.of(&binding.at.value)));
     }
+    facts.plain.each(|binding| starts.push((binding.position, tenants.of(&binding.at.value))));
     for block in &facts.blocks {
         let tenant = block.at.as_ref().and_then(|at| tenants.of(&at.value));
         let parts = block.on.iter().map(|on| on.at).chain(block.at.iter().map(|at| at.at));

@@ -142,8 +142,9 @@ impl Tables {
         };
         let mut body = Vec::with_capacity(start);
         body.extend_from_slice(header.as_bytes());
-        for section in &sections {
-            body.extend_from_slice(section);
+        // Each table goes as soon as it is copied: together they are as large as the body.
+        for section in &mut sections {
+            body.extend_from_slice(&std::mem::take(section));
         }
         Ok(body)
     }

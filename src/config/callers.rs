@@ -64,7 +64,7 @@ pub(super) fn read(
         return Vec::new();
     }
     let mut rules: Vec<CallerRule> = Vec::new();
-    for table in tables.iter() {
+    for table in tables {
         let at = place(table.span().start);
         let Some(entries) = table.get_ref().as_table() else {
             mistakes.push(format!("{at}: `callers` must be written `[[callers]]`"));
@@ -138,7 +138,7 @@ impl Reader<'_, '_> {
     fn who(&mut self) -> Option<Who> {
         let uids = self.numbers("uid");
         let gids = self.numbers("gid");
-        let patterns = self.texts("tls").map(|texts| self.each("tls", texts, |text| SanPattern::parse(text)));
+        let patterns = self.texts("tls").map(|texts| self.each("tls", texts, SanPattern::parse));
         if patterns.as_ref().is_some_and(Vec::is_empty) {
             self.wrong("tls", "must name at least one");
         }
@@ -239,14 +239,12 @@ impl Reader<'_, '_> {
             DeValue::Array(items) => items.iter().map(|item| small(item.get_ref())).collect(),
             one => small(one).map(|one| vec![one]),
         };
-        match numbers.filter(|numbers| !numbers.is_empty() && numbers.len() <= MOST_ITEMS) {
-            Some(numbers) => Some(numbers),
-            None => {
-                self.wrong(key, "must be a number such as `1000`, or a list of some");
-                // It is there: what is wrong with it is all that is wrong.
-                Some(Vec::new())
-            }
+        let numbers = numbers.filter(|numbers| !numbers.is_empty() && numbers.len() <= MOST_ITEMS);
+        if numbers.is_none() {
+            self.wrong(key, "must be a number such as `1000`, or a list of some");
         }
+        // It is there: what is wrong with it is all that is wrong.
+        Some(numbers.unwrap_or_default())
     }
 
     /// One text or several; for lists of names, none at all too.
@@ -255,13 +253,11 @@ impl Reader<'_, '_> {
             DeValue::Array(items) => items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect(),
             one => one.as_str().map(|one| vec![one.to_owned()]),
         };
-        match texts.filter(|texts| texts.len() <= MOST_ITEMS) {
-            Some(texts) => Some(texts),
-            None => {
-                self.wrong(key, &format!("must be a list of at most {MOST_ITEMS} texts"));
-                Some(Vec::new())
-            }
+        let texts = texts.filter(|texts| texts.len() <= MOST_ITEMS);
+        if texts.is_none() {
+            self.wrong(key, &format!("must be a list of at most {MOST_ITEMS} texts"));
         }
+        Some(texts.unwrap_or_default())
     }
 
     /// What is read from each text; those that are wrong are noted.

@@ -126,6 +126,8 @@ pub(super) const KEYS: &[Key] = keys! {
         |config| Slot::Format(&mut config.log_format);
     "log.filter" "SIDEGATE_LOG" "Which lines: `info`, or `warn,sidegate=debug`"
         |config| Slot::Text(&mut config.log_filter);
+    "otlp.endpoint" "SIDEGATE_OTLP_ENDPOINT" "A collector for spans of sampled traces, as `http://127.0.0.1:4317`; needs the feature `otlp`"
+        |config| Slot::Text(&mut config.otlp_endpoint);
     "decision_log.mode" "SIDEGATE_DECISION_LOG" "Which decisions are logged: `off`, `denials`, `all` or `sampled`"
         |config| Slot::Mode(&mut config.decision_log.mode);
     "decision_log.to" "SIDEGATE_DECISION_LOG_TO" "Where to: `stdout`, `file:PATH` or `unix:PATH`"

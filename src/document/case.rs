@@ -157,8 +157,9 @@ impl GivenDoc {
 }
 
 impl AskDoc {
-    fn into_query(self) -> Query {
-        Query::Decide(Ask {
+    /// The question.
+    pub(super) fn into_ask(self) -> Ask {
+        Ask {
             subject: self.subject,
             subject_properties: attributes(self.subject_properties),
             action: self.action.into(),
@@ -167,7 +168,11 @@ impl AskDoc {
             parent: self.parent,
             properties: attributes(self.properties),
             context: attributes(self.context),
-        })
+        }
+    }
+
+    fn into_query(self) -> Query {
+        Query::Decide(self.into_ask())
     }
 }
 

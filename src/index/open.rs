@@ -1,5 +1,7 @@
 //! Bytes → an index: what is checked once, so that a damaged or foreign file is refused as a whole.
 
+use std::collections::HashSet;
+
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
@@ -158,13 +160,47 @@ impl Index {
     }
 
     /// A list in which a look-up may search: in order, none twice.
-    fn check_order(&self, section: Section, start: U32, end: U32) -> Result<(), Corrupt> {
+    fn check_order(&self, section: Section, start: U32, end: U32, seen: &mut Ranges) -> Result<(), Corrupt> {
         let list = self.numbers(section, start.get(), end.get())?;
-        ensure(list.is_sorted_by(|a, b| a.get() < b.get()))
+        ensure(!seen.is_new(start.get(), end.get())? || list.is_sorted_by(|a, b| a.get() < b.get()))
+    }
+
+    /// The ranges of a table of numbers.
+    fn ranges_of(&self, section: Section) -> Ranges {
+        Ranges::within(self.section(section).len() / size_of::<U32>())
+    }
+
+    /// The ranges of a table of records.
+    fn ranges<T: Record>(&self) -> Ranges {
+        Ranges::within(usize::try_from(self.count::<T>()).unwrap_or(0))
     }
 
     fn optional_record<T: Record>(&self, number: U32) -> Result<(), Corrupt> {
         if number.get() == NONE { Ok(()) } else { self.record::<T>(number.get()).map(drop) }
+    }
+}
+
+/// The ranges of one table that were looked through. What the compiler writes overlaps only where it is the same: so each
+/// is looked through once, and all together are no longer than the table. Else a small file of ranges that overlap in
+/// part would take quadratic time.
+struct Ranges {
+    seen: HashSet<(u32, u32)>,
+    left: usize,
+}
+
+impl Ranges {
+    fn within(length: usize) -> Self {
+        Self { seen: HashSet::new(), left: length }
+    }
+
+    /// Whether a range is still to be looked through.
+    fn is_new(&mut self, start: u32, end: u32) -> Result<bool, Corrupt> {
+        let length = usize::try_from(end.checked_sub(start).ok_or(Corrupt)?).map_err(|_| Corrupt)?;
+        if length == 0 || !self.seen.insert((start, end)) {
+            return Ok(false);
+        }
+        self.left = self.left.checked_sub(length).ok_or(Corrupt)?;
+        Ok(true)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Attributes, Decision, EntityName, Facts, Reason, Spanned, Timestamp};
+use super::{Attributes, Decision, EntityName, Facts, PlainBindings, Reason, Spanned, Timestamp};
 
 /// One test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +111,9 @@ impl Facts {
     /// everything else is added.
     #[must_use]
     pub fn with(&self, given: &Self) -> Self {
+        if !self.plain.is_empty() || !given.plain.is_empty() {
+            return self.clone().unpacked().with(&given.clone().unpacked());
+        }
         Self {
             sequence: self.sequence.clone(),
             subjects: over(&self.subjects, &given.subjects, |one| &one.name.value),
@@ -119,6 +122,7 @@ impl Facts {
             resources: over(&self.resources, &given.resources, |one| &one.name.value),
             roles: over(&self.roles, &given.roles, |one| (&one.at.value, &one.name.value)),
             bindings: over(&self.bindings, &given.bindings, |one| (&one.subject.value, &one.role.value, &one.at.value)),
+            plain: PlainBindings::default(),
             blocks: over(&self.blocks, &given.blocks, |one| &one.id.value),
         }
     }

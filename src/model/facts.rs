@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Entity, Grants, Literal, Position, Spanned, Timestamp};
+use super::{Entity, Grants, Literal, PlainBindings, Position, Spanned, Timestamp};
 
 /// Everything the fact sections of a source say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,8 +21,20 @@ pub struct Facts {
     pub roles: Vec<DefinedRole>,
     /// Who holds which role where.
     pub bindings: Vec<Binding>,
+    /// Further bindings, kept small. Only what is to be compiled at once has any: see [`Facts::unpacked`].
+    pub plain: PlainBindings,
     /// Who may not do what, where and until when.
     pub blocks: Vec<Block>,
+}
+
+impl Facts {
+    /// The same facts, with every binding among the others.
+    #[must_use]
+    pub fn unpacked(mut self) -> Self {
+        let plain = std::mem::take(&mut self.plain);
+        plain.each(|binding| self.bindings.push(binding.clone()));
+        self
+    }
 }
 
 /// An entity by name, owned.

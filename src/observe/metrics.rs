@@ -28,7 +28,10 @@ use prometheus_client::{
 pub use calls::{Call, Method};
 pub use closed::Closed;
 
-use super::log;
+use super::{
+    log,
+    spans::{SpanCounters, Spans},
+};
 use crate::{model::Verdict, snapshot::Applied};
 use calls::Calls;
 use closed::ClosedLabels;
@@ -172,6 +175,8 @@ pub struct Metrics {
     malformed: Counter,
     panics: Counter,
     decision_log: LogCounters,
+    span_counters: SpanCounters,
+    spans: Spans,
     draining: Gauge<i64, AtomicI64>,
     insecure: Gauge<i64, AtomicI64>,
 }
@@ -202,6 +207,8 @@ impl Default for Metrics {
             malformed: Counter::default(),
             panics: Counter::default(),
             decision_log: LogCounters::default(),
+            span_counters: SpanCounters::default(),
+            spans: Spans::default(),
             draining: Gauge::default(),
             insecure: Gauge::default(),
         };
@@ -244,6 +251,9 @@ impl Metrics {
         registry.register("decision_log_written", "Decisions written to the decision log", written.clone());
         registry.register("decision_log_dropped", "Decisions that are missing from it", dropped.clone());
         registry.register("decision_log_errors", "Failed attempts to write to it", errors.clone());
+        let SpanCounters { exported, dropped } = &self.span_counters;
+        registry.register("spans_exported", "Spans that a collector has taken", exported.clone());
+        registry.register("spans_dropped", "Spans that none has", dropped.clone());
         registry.register("log_dropped", "Lines that are missing from the daemon's own log", log::dropped());
         registry.register("draining", "1 from the first moment of shutdown", self.draining.clone());
         registry.register("insecure_listen", "1 where a bind rule was overridden", self.insecure.clone());
@@ -285,9 +295,25 @@ impl Metrics {
         self.live.set(applied);
     }
 
+    /// What spans are counted with.
+    pub fn span_counters(&self) -> SpanCounters {
+        self.span_counters.clone()
+    }
+
+    /// The same, and each call whose trace is sampled is a span.
+    #[must_use]
+    pub fn with_spans(self, spans: Spans) -> Self {
+        Self { spans, ..self }
+    }
+
+    /// Where spans begin.
+    pub fn spans(&self) -> &Spans {
+        &self.spans
+    }
+
     /// Begins to count a call; it ends when what is returned is dropped.
-    pub fn call(&self, method: Method) -> Call {
-        Call::begin(Arc::clone(&self.calls), method)
+    pub fn call(&self, method: Method, traceparent: Option<&str>) -> Call {
+        Call::begin(Arc::clone(&self.calls), method, self.spans.begin(traceparent))
     }
 
     /// Counts something turned away.

@@ -54,8 +54,9 @@ impl hyper::service::Service<Request<Incoming>> for Front {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let in_flight = InFlight::new(&self.connection);
-        let call = self.metrics.call(metrics::Method::of(request.uri().path()));
         let traceparent = request.headers().get("traceparent").cloned();
+        let method = metrics::Method::of(request.uri().path());
+        let call = self.metrics.call(method, traceparent.as_ref().and_then(|header| header.to_str().ok()));
         let refused = self.refuse(&request);
         let request = request.map(|body| Arriving::new(body, &self.connection));
         let inner = match (refused, &self.fast) {

@@ -192,7 +192,10 @@ impl Worker {
                     Order::Look | Order::Poll => {}
                     Order::Reload(tell) => asked = Some(tell.into_iter().collect()),
                 }
-                found = self.fingerprint();
+                // What changed meanwhile has not settled.
+                let later = self.fingerprint();
+                has_settled &= later == found;
+                found = later;
             }
             if !has_changed && asked.is_none() && read.elapsed() < rest {
                 self.reloader.looked();

@@ -83,3 +83,24 @@ fn every_mistake_of_the_configuration_is_told_at_once() {
     }
     assert_eq!(run(&["serve", "--config", "/nowhere/sidegate.toml"]).code, Some(78));
 }
+
+#[test]
+fn the_effective_configuration_is_printed_with_where_it_came_from() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("sidegate.toml");
+    fs::write(&file, "[limits]\nstreams = 7\n[[callers]]\nname = \"tests\"\nuid = 1\n").unwrap();
+    let file = file.to_str().unwrap();
+    let ended = run(&["serve", "--print-config", "--snapshot", "policy.yaml", "--config", file]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    for line in [
+        "path = \"policy.yaml\" # --snapshot",
+        &format!("streams = 7 # {file}:2"),
+        "drain = \"25s\" # default",
+        "uid = [1]",
+    ] {
+        assert!(ended.out.lines().any(|is| is == line), "{line} is missing from\n{}", ended.out);
+    }
+    let ended = run(&["serve", "--print-config", "--listen", "0.0.0.0:1", "--config", file]);
+    assert_eq!((ended.code, ended.out.as_str()), (Some(78), ""));
+    assert!(ended.err.contains("`snapshot.path`") && ended.err.contains("`listen.data`"), "{}", ended.err);
+}

@@ -20,6 +20,10 @@ mod shared {
 use shared::{print, reference, universe};
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod callers;
+#[cfg(test)]
 mod checker;
 #[cfg(test)]
 mod commands;
@@ -31,6 +35,7 @@ mod configuration;
 mod deaf;
 #[cfg(test)]
 mod decision_log;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod exhaustion;
@@ -44,6 +49,7 @@ mod frames;
 mod freeze;
 #[cfg(test)]
 mod garbage;
+#[cfg(test)]
 mod hot_path;
 #[cfg(test)]
 mod messages;
@@ -51,6 +57,8 @@ mod messages;
 mod observability;
 #[cfg(test)]
 mod odd_sources;
+#[cfg(test)]
+mod otlp;
 #[cfg(test)]
 mod overload;
 #[cfg(test)]
@@ -65,6 +73,7 @@ mod requests;
 mod secrets;
 #[cfg(test)]
 mod shutdown;
+#[cfg(test)]
 mod slow;
 #[cfg(test)]
 mod sockets;
@@ -86,6 +95,7 @@ mod test_verb;
 mod tls;
 #[cfg(test)]
 mod torn;
+#[cfg(test)]
 mod vitals;
 #[cfg(test)]
 mod writers;

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -28,16 +28,27 @@ fn live(daemon: &Daemon) -> Vec<String> {
     daemon.log("a snapshot is live").iter().map(|fields| fields["digest"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Writes in pieces with the file open all the while; nothing else happens in between.
-fn write_slowly(mut file: File, lines: &[String]) {
-    for piece in lines.chunks(4) {
+/// Writes in pieces with the file open all the while; how long the longest pause was.
+fn write_slowly(mut file: File, lines: &[String]) -> Duration {
+    let (mut longest, mut last) = (Duration::ZERO, Instant::now());
+    for piece in lines.chunks(2) {
         file.write_all(piece.concat().as_bytes()).unwrap();
-        thread::sleep(Duration::from_millis(70));
+        longest = longest.max(last.elapsed());
+        last = Instant::now();
+        thread::sleep(Duration::from_millis(25));
     }
+    longest
+}
+
+/// A writer that was not seen to begin is one as long as it pauses for less than 100 ms. On a busy machine it may pause
+/// for longer: then it is another one's turn.
+fn until_quick(mut turn: impl FnMut() -> Duration) {
+    assert!((0..30).any(|_| turn() < Duration::from_millis(80)), "no writer was quick enough");
 }
 
 /// A source that is opened in some way and written slowly: what was there before is served, then all of what is new.
-fn assert_waits_for(open: impl FnOnce(&Path) -> File) {
+/// Returns the writer's longest pause, and whether nothing else was ever live.
+fn wait_for_writer(open: impl FnOnce(&Path) -> File) -> (Duration, bool) {
     let (before, lines) = (Version::read(POLICY), forbidding());
     let whole = Version::read(&lines.concat());
     let half = Version::read(&lines[..lines.len() - 1].concat());
@@ -47,48 +58,55 @@ fn assert_waits_for(open: impl FnOnce(&Path) -> File) {
     fs::create_dir(directory.path().join("policy")).unwrap();
     fs::write(&source, POLICY).unwrap();
     let daemon = Daemon::serve(directory, &source, &[]).ready();
-    write_slowly(open(&source), &lines);
+    let longest = write_slowly(open(&source), &lines);
     until("the whole is live", || live(&daemon).contains(&whole.digest));
-    assert_eq!(live(&daemon), [before.digest, whole.digest], "and nothing else ever was");
     assert!(!ana_may(&daemon.client()));
+    (longest, live(&daemon) == [before.digest, whole.digest])
 }
 
 #[test]
 fn a_slow_rewrite_is_waited_for() {
-    assert_waits_for(|source| File::create(source).unwrap());
+    let (_, is_whole) = wait_for_writer(|source| File::create(source).unwrap());
+    assert!(is_whole, "a prefix was live");
 }
 
 #[test]
 fn a_slow_writer_of_a_new_file_is_waited_for() {
-    assert_waits_for(|source| {
+    let (_, is_whole) = wait_for_writer(|source| {
         fs::remove_file(source).unwrap();
         File::create_new(source).unwrap()
     });
+    assert!(is_whole, "a prefix was live");
 }
 
 #[test]
 fn a_slow_writer_in_a_new_directory_is_waited_for() {
-    assert_waits_for(|source| {
-        let directory = source.parent().unwrap();
-        fs::remove_dir_all(directory).unwrap();
-        fs::create_dir(directory).unwrap();
-        File::create_new(source).unwrap()
+    until_quick(|| {
+        let (longest, is_whole) = wait_for_writer(|source| {
+            let directory = source.parent().unwrap();
+            fs::remove_dir_all(directory).unwrap();
+            fs::create_dir(directory).unwrap();
+            File::create_new(source).unwrap()
+        });
+        assert!(is_whole || longest >= Duration::from_millis(80), "a prefix was live");
+        longest
     });
 }
 
 #[test]
 fn a_slow_writer_at_the_start_is_waited_for() {
-    let (directory, lines) = (tempfile::tempdir().unwrap(), forbidding());
-    let source = directory.path().join(FILE);
-    let file = File::create(&source).unwrap();
-    let writer = thread::spawn({
-        let lines = lines.clone();
-        move || write_slowly(file, &lines)
+    until_quick(|| {
+        let (directory, lines) = (tempfile::tempdir().unwrap(), forbidding());
+        let source = directory.path().join(FILE);
+        let file = File::create(&source).unwrap();
+        let whole = Version::read(&lines.concat()).digest;
+        let writer = thread::spawn(move || write_slowly(file, &lines));
+        let daemon = Daemon::serve(directory, &source, &[]);
+        let longest = writer.join().unwrap();
+        until("the whole is live", || live(&daemon).contains(&whole));
+        assert!(live(&daemon) == [whole] || longest >= Duration::from_millis(80), "a prefix was live");
+        longest
     });
-    let daemon = Daemon::serve(directory, &source, &[]);
-    writer.join().unwrap();
-    until("the whole is live", || !live(&daemon).is_empty());
-    assert_eq!(live(&daemon), [Version::read(&lines.concat()).digest]);
 }
 
 /// A program that writes so many bytes of a file over another, and then only keeps it open.

@@ -3,6 +3,17 @@
 //! `cargo test --test privileged`, as root; plain `cargo test` leaves it out. What is missing fails a test by name and
 //! skips nothing. Whatever a test mounts, freezes or injects ends with it, also by a panic.
 
+/// What the support of the black-box tests is built on.
+#[cfg(test)]
+#[path = "../it"]
+#[expect(dead_code, reason = "the tests there use more of it")]
+mod shared {
+    pub(crate) mod support {
+        pub(crate) mod question;
+        pub(crate) mod wire;
+    }
+}
+
 #[cfg(test)]
 mod accepting;
 #[cfg(test)]
@@ -31,7 +42,7 @@ mod sandbox;
 mod starved;
 #[cfg(test)]
 #[path = "../binary/support.rs"]
-#[expect(dead_code, reason = "shared with the tests that need no privilege, which use more of it")]
+#[expect(dead_code, unused_imports, reason = "shared with the tests that need no privilege, which use more of it")]
 mod support;
 #[cfg(test)]
 mod tracer;

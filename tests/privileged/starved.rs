@@ -28,7 +28,7 @@ fn assert_told(ended: &Ended, what: &str) {
     let Ended { code, out, err } = ended;
     assert_eq!(*code, Some(70), "{what}: {out}{err}");
     assert!(
-        err.contains("sidegate: cannot start: ") && err.contains("Resource temporarily unavailable"),
+        err.contains("sidegate: cannot start") && err.contains("Resource temporarily unavailable"),
         "{what}: {err}"
     );
     assert!(!err.contains("panicked"), "{what}: {err}");

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use sidegate::index::Counts;
 use sidegate::model::{Reason, Verdict};
-use sidegate::observe::metrics::{Method, Metrics, ReloadResult, Shed};
+use sidegate::observe::metrics::{Closed, Method, Metrics, ReloadResult, Shed};
 use sidegate::snapshot::{Applied, Freshness};
 
 use super::{code_spans, first_cell, page, root};
@@ -68,8 +68,14 @@ fn every_metric() -> BTreeSet<String> {
     metrics.decided(&Verdict::deny(Reason::NoGrant), Duration::from_micros(1));
     metrics.reloaded(ReloadResult::Applied);
     metrics.shed(Shed::Connection);
+    metrics.config_reloaded(ReloadResult::Applied);
+    drop(metrics.caller("some"));
     metrics.connected("data");
-    metrics.call(Method::Authorize).note(0);
+    metrics.disconnected("data", Closed::Client);
+    metrics.tls_renewed(true);
+    metrics.config_reloaded(ReloadResult::Applied);
+    metrics.caller("rule");
+    metrics.call(Method::Authorize, None).note(0);
     metrics.live(Arc::new(Applied {
         sequence: 1,
         generation: 1,

@@ -9,15 +9,18 @@ use crate::compile::layout::{
 use crate::index::Index;
 use crate::index::read::Corrupt;
 
-use super::ensure;
+use super::{Ranges, ensure};
 
 impl Index {
     pub(super) fn check_credentials(&self) -> Result<(), Corrupt> {
         let all = self.all::<CredentialRecord>()?;
         ensure(all.is_sorted_by(|a, b| a.entity.get() < b.entity.get()))?;
+        // Of scopes and of resources apart: the same numbers may be both.
+        let mut scopes = self.ranges_of(Section::CredentialLists);
+        let mut within = self.ranges_of(Section::CredentialLists);
         for record in all {
             ensure(self.sort_of(record.entity.get())? & type_flags::CREDENTIAL != 0)?;
-            self.check_credential(record)?;
+            self.check_credential(record, &mut scopes, &mut within)?;
         }
         // Each record has an entity of its own; so as many entities as records means that none is left out.
         let mut entities = 0;
@@ -41,14 +44,21 @@ impl Index {
         Ok(())
     }
 
-    fn check_credential(&self, record: &CredentialRecord) -> Result<(), Corrupt> {
+    fn check_credential(
+        &self,
+        record: &CredentialRecord,
+        seen_scopes: &mut Ranges,
+        seen_within: &mut Ranges,
+    ) -> Result<(), Corrupt> {
         let entity: &EntityRecord = self.record(record.entity.get())?;
         ensure(self.sort_of(entity.parent.get())? & type_flags::SUBJECT != 0)?;
         self.optional_record::<TermsRecord>(record.terms)?;
-        let list = |start: U32, end: U32| self.numbers(Section::CredentialLists, start.get(), end.get());
-        let scopes = self.count::<CredentialScopeRecord>();
-        ensure(list(record.scopes, record.scopes_end)?.iter().all(|scope| scope.get() < scopes))?;
-        ensure(list(record.within, record.within_end)?.iter().all(|node| node.get() < self.entities()))?;
+        let check = |start: U32, end: U32, bound: u32, seen: &mut Ranges| {
+            let list = self.numbers(Section::CredentialLists, start.get(), end.get())?;
+            ensure(!seen.is_new(start.get(), end.get())? || list.iter().all(|one| one.get() < bound))
+        };
+        check(record.scopes, record.scopes_end, self.count::<CredentialScopeRecord>(), seen_scopes)?;
+        check(record.within, record.within_end, self.entities(), seen_within)?;
         self.check_set(record.permissions)
     }
 

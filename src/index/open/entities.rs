@@ -5,7 +5,7 @@ use zerocopy::little_endian::U32;
 
 use crate::compile::layout::{
     AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, NONE, RoleRecord, Section, TermsRecord,
-    TypeRecord,
+    TypeRecord, ValueRecord,
 };
 use crate::index::Index;
 use crate::index::read::Corrupt;
@@ -35,9 +35,10 @@ impl Index {
             ensure(binding.scope.get() < entities && binding.role.get() < roles)?;
             self.optional_record::<TermsRecord>(binding.terms)?;
         }
+        let mut lists = self.ranges::<ValueRecord>();
         for value in self.all::<AttributeValueRecord>()? {
             self.record::<AttributeRecord>(value.attribute.get())?;
-            self.check_value(&value.value)?;
+            self.check_value(&value.value, &mut lists)?;
         }
         let slots = self.section(Section::EntitySlots);
         let slots = <[U32]>::ref_from_bytes(slots).map_err(|_| Corrupt)?;

@@ -22,14 +22,15 @@ impl Index {
         ensure(lists.iter().all(|role| role.get() < self.count::<RoleRecord>()))?;
         let kinds = <[U32]>::ref_from_bytes(self.section(Section::TypeLists)).map_err(|_| Corrupt)?;
         ensure(kinds.iter().all(|kind| kind.get() < self.count::<TypeRecord>()))?;
+        let (mut role_lists, mut type_lists) = (self.ranges_of(Section::RoleLists), self.ranges_of(Section::TypeLists));
         for set in self.all::<ExclusiveRecord>()? {
             self.text(set.name.get())?;
-            self.check_order(Section::RoleLists, set.roles, set.roles_end)?;
-            self.check_order(Section::TypeLists, set.scopes, set.scopes_end)?;
+            self.check_order(Section::RoleLists, set.roles, set.roles_end, &mut role_lists)?;
+            self.check_order(Section::TypeLists, set.scopes, set.scopes_end, &mut type_lists)?;
         }
         for purview in self.all::<PurviewRecord>()? {
-            self.check_order(Section::RoleLists, purview.assigns, purview.assigns_end)?;
-            self.check_order(Section::RoleLists, purview.holds, purview.holds_end)?;
+            self.check_order(Section::RoleLists, purview.assigns, purview.assigns_end, &mut role_lists)?;
+            self.check_order(Section::RoleLists, purview.holds, purview.holds_end, &mut role_lists)?;
         }
         for holder in self.all::<HolderRecord>()? {
             self.record::<TypeRecord>(u32::from(holder.kind.get()))?;
@@ -39,11 +40,15 @@ impl Index {
             self.record::<AttributeRecord>(demand.attribute.get())?;
             self.records::<ValueRecord>(demand.values.get(), demand.values_end.get())?;
         }
+        let mut rule_ranges = self.ranges::<RuleRecord>();
         for role in self.all::<RoleRecord>()? {
             self.text(role.name.get())?;
-            self.check_order(Section::TypeLists, role.scopes, role.scopes_end)?;
+            self.check_order(Section::TypeLists, role.scopes, role.scopes_end, &mut type_lists)?;
             self.records::<HolderRecord>(role.holders.get(), role.holders_end.get())?;
             let rules: &[RuleRecord] = self.records(role.rules.get(), role.rules_end.get())?;
+            if !rule_ranges.is_new(role.rules.get(), role.rules_end.get())? {
+                continue;
+            }
             ensure(rules.is_sorted_by_key(|rule| rule.permission.get()))?;
             for rule in rules {
                 self.record::<PermissionRecord>(rule.permission.get())?;

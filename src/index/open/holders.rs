@@ -7,9 +7,9 @@ use crate::compile::layout::{
     membership_flags, seat_places, type_flags,
 };
 use crate::index::Index;
-use crate::index::read::Corrupt;
+use crate::index::read::{Corrupt, Record};
 
-use super::ensure;
+use super::{Ranges, ensure};
 
 impl Index {
     /// Subjects alone are in groups, in each once; who is in `members_of(...)` is found out on the group's parent.
@@ -34,34 +34,37 @@ impl Index {
         for role in self.all::<RoleRecord>()? {
             self.records::<RequirementRecord>(role.requirements.get(), role.requirements_end.get())?;
         }
+        let mut seen = self.ranges_of(Section::Lists);
         for requirement in self.all::<RequirementRecord>()? {
             self.record::<TypeRecord>(u32::from(requirement.held_at.get()))?;
             self.record::<TypeRecord>(u32::from(requirement.on.get()))?;
-            self.check_list::<RoleRecord>(requirement.has, requirement.has_end)?;
-            self.check_list::<RoleRecord>(requirement.has_no, requirement.has_no_end)?;
+            self.check_list::<RoleRecord>(requirement.has, requirement.has_end, &mut seen)?;
+            self.check_list::<RoleRecord>(requirement.has_no, requirement.has_no_end, &mut seen)?;
         }
         Ok(())
     }
 
     /// Each class of seats.
     pub(super) fn check_seats(&self) -> Result<(), Corrupt> {
+        let mut seen = self.ranges_of(Section::Lists);
         for class in self.all::<SeatClassRecord>()? {
             self.text(class.name.get())?;
-            self.check_list::<TypeRecord>(class.per, class.per_end)?;
-            self.check_list::<TypeRecord>(class.subjects, class.subjects_end)?;
+            self.check_list::<TypeRecord>(class.per, class.per_end, &mut seen)?;
+            self.check_list::<TypeRecord>(class.subjects, class.subjects_end, &mut seen)?;
             self.records::<SeatRuleRecord>(class.rules.get(), class.rules_end.get())?;
         }
         for rule in self.all::<SeatRuleRecord>()? {
-            self.check_list::<RoleRecord>(rule.roles, rule.roles_end)?;
+            self.check_list::<RoleRecord>(rule.roles, rule.roles_end, &mut seen)?;
             ensure(rule.places.get() & !(seat_places::HERE | seat_places::ABOVE | seat_places::BELOW) == 0)?;
         }
         Ok(())
     }
 
     /// Numbers of records of one kind, in order, none twice.
-    fn check_list<T: crate::index::read::Record>(&self, start: U32, end: U32) -> Result<(), Corrupt> {
-        self.check_order(Section::Lists, start, end)?;
+    fn check_list<T: Record>(&self, start: U32, end: U32, seen: &mut Ranges) -> Result<(), Corrupt> {
+        self.check_order(Section::Lists, start, end, seen)?;
+        // In order, so the last is the largest.
         let list = self.numbers(Section::Lists, start.get(), end.get())?;
-        ensure(list.iter().all(|item| item.get() < self.count::<T>()))
+        ensure(list.last().is_none_or(|item| item.get() < self.count::<T>()))
     }
 }

@@ -22,12 +22,12 @@ impl Index {
     }
 
     pub(super) fn check_types(&self) -> Result<(), Corrupt> {
+        let parents = <[U32]>::ref_from_bytes(self.section(Section::Parents)).map_err(|_| Corrupt)?;
+        ensure(parents.iter().all(|parent| parent.get() < self.count::<TypeRecord>()))?;
         for kind in self.all::<TypeRecord>()? {
             self.text(kind.name.get())?;
             self.records::<PermissionRecord>(kind.permissions.get(), kind.permissions_end.get())?;
-            for parent in self.numbers(Section::Parents, kind.parents.get(), kind.parents_end.get())? {
-                self.record::<TypeRecord>(parent.get())?;
-            }
+            self.numbers(Section::Parents, kind.parents.get(), kind.parents_end.get())?;
         }
         for attribute in self.all::<AttributeRecord>()? {
             self.text(attribute.name.get())?;
@@ -54,12 +54,10 @@ impl Index {
             self.optional_record::<AlsoRecord>(permission.also)?;
             self.check_governor(permission)?;
             self.check_change(permission, parameters)?;
-            for forbid in
-                self.numbers(Section::GeneralForbids, permission.forbids.get(), permission.forbids_end.get())?
-            {
-                self.record::<ForbidRecord>(forbid.get())?;
-            }
+            self.numbers(Section::GeneralForbids, permission.forbids.get(), permission.forbids_end.get())?;
         }
+        let forbids = <[U32]>::ref_from_bytes(self.section(Section::GeneralForbids)).map_err(|_| Corrupt)?;
+        ensure(forbids.iter().all(|forbid| forbid.get() < self.count::<ForbidRecord>()))?;
         for also in self.all::<AlsoRecord>()? {
             let second: &PermissionRecord = self.record(also.permission.get())?;
             // Not nested: the second decision has no second of its own.

@@ -7,6 +7,7 @@ use std::fmt;
 pub struct TraceContext {
     trace: [u8; 32],
     span: [u8; 16],
+    sampled: bool,
 }
 
 impl TraceContext {
@@ -23,12 +24,19 @@ impl TraceContext {
         if flags.len() != 2 || !is_lower_hex(flags) || (more && version == "00") {
             return None;
         }
-        Some(Self { trace: trace.as_bytes().try_into().ok()?, span: span.as_bytes().try_into().ok()? })
+        // The lowest bit of the flags.
+        let sampled = u8::from_str_radix(flags, 16).is_ok_and(|flags| flags & 1 == 1);
+        Some(Self { trace: trace.as_bytes().try_into().ok()?, span: span.as_bytes().try_into().ok()?, sampled })
     }
 
     /// The trace's id: 32 hexadecimal digits.
     pub fn trace_id(&self) -> &str {
         str::from_utf8(&self.trace).unwrap_or_default()
+    }
+
+    /// Whether whoever began the trace wants it recorded.
+    pub fn is_sampled(&self) -> bool {
+        self.sampled
     }
 
     /// The caller's span: 16 hexadecimal digits.
@@ -60,6 +68,11 @@ mod tests {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let read = TraceContext::parse(good).unwrap();
         assert_eq!((read.trace_id(), read.span_id()), ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"));
+        assert!(read.is_sampled());
+        for (flags, sampled) in [("00", false), ("02", false), ("03", true), ("ff", true)] {
+            let other = TraceContext::parse(&good.replace("-01", &format!("-{flags}"))).unwrap();
+            assert_eq!(other.is_sampled(), sampled, "{flags}");
+        }
         assert_eq!(TraceContext::parse(&good.replacen("00", "cc", 1)), Some(read));
         assert_eq!(TraceContext::parse(&(good.replacen("00", "cc", 1) + "-what-ever")), Some(read));
     }

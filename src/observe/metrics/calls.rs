@@ -16,6 +16,7 @@ use super::{
     durations::{self, Durations},
     shards::{Shards, add},
 };
+use crate::observe::spans::Span;
 
 /// Upper bounds of the histogram in nanoseconds; the last bucket has none.
 const BOUNDS: [u64; 10] =
@@ -146,12 +147,13 @@ pub struct Call {
     method: Method,
     begun: Instant,
     code: usize,
+    span: Option<Span>,
 }
 
 impl Call {
-    pub(super) fn begin(calls: Arc<Calls>, method: Method) -> Self {
+    pub(super) fn begin(calls: Arc<Calls>, method: Method, span: Option<Span>) -> Self {
         add(calls.of(method).map(|of| &of.begun), 1);
-        Self { calls, method, begun: Instant::now(), code: CANCELLED }
+        Self { calls, method, begun: Instant::now(), code: CANCELLED, span }
     }
 
     /// What is called.
@@ -163,11 +165,6 @@ impl Call {
     pub fn note(&mut self, code: i32) {
         self.code = usize::try_from(code).ok().filter(|code| *code < CODES.len()).unwrap_or(UNKNOWN);
     }
-
-    /// When it began.
-    pub fn begun(&self) -> Instant {
-        self.begun
-    }
 }
 
 impl Drop for Call {
@@ -176,6 +173,9 @@ impl Drop for Call {
         add(of.codes.get(self.code), 1);
         if !self.method.is_stream() {
             of.took.count(&BOUNDS, self.begun.elapsed());
+        }
+        if let Some(span) = self.span.take() {
+            span.end(self.method.name(), i32::try_from(self.code).unwrap_or_default());
         }
     }
 }

@@ -268,11 +268,15 @@ fn rule() -> impl Strategy<Value = CallerRule> {
         rule.subject_types = types.map(|types| types.into_iter().map(str::to_owned).collect());
         rule.tenants = tenants.map(|nodes| {
             let mut tenants = Tenants::default();
-            nodes.iter().for_each(|node| tenants.add(&node.to_string()).unwrap());
+            for node in &nodes {
+                tenants.add(&node.to_string()).unwrap();
+            }
             tenants
         });
         rule.assert = Asserted::nothing();
-        asserted.iter().for_each(|text| rule.assert.add(text).unwrap());
+        for text in asserted {
+            rule.assert.add(text).unwrap();
+        }
         (rule.list, rule.explain, rule.administration) = flags;
         rule
     })
@@ -357,7 +361,9 @@ fn a_value_that_would_win_over_the_stored_one_must_be_named() {
         let mut rule = users("r", 7);
         if let Some(texts) = asserted {
             rule.assert = Asserted::nothing();
-            texts.iter().for_each(|text| rule.assert.add(text).unwrap());
+            for text in texts {
+                rule.assert.add(text).unwrap();
+            }
         }
         let question = Drawn { sent: vec![(owner, name)], ..question(("bot", "helper")) };
         lets(&rule, index_once(), &question, Asked::Check, Place::Resource)

@@ -159,14 +159,23 @@ fn waits_for_a_slow_writer_also_without_events() {
     let poll = Duration::from_millis(20);
     let kept = keep(KeeperOptions { events: false, poll, ..KeeperOptions::new(&path) });
     kept.wait_for("before");
-    // Every prefix is a source by itself.
-    let mut file = fs::File::create(&path).unwrap();
-    for piece in ["w", "h", "o", "l", "e"] {
-        file.write_all(piece.as_bytes()).unwrap();
-        thread::sleep(Duration::from_millis(60));
-    }
-    kept.wait_for("whole");
-    assert_eq!(kept.generation(), 2, "no prefix ever was live");
+    // Without events a writer that pauses for long has ended, and on a busy machine it may: then it is another one's turn.
+    let is_told = (0..30).any(|turn| {
+        let (before, mut longest, mut last) = (kept.generation(), Duration::ZERO, Instant::now());
+        let mut file = fs::File::create(&path).unwrap();
+        // Every prefix is a source by itself.
+        for piece in ["w", "h", "o", "l", "e", &turn.to_string()] {
+            file.write_all(piece.as_bytes()).unwrap();
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+            thread::sleep(Duration::from_millis(60));
+        }
+        kept.wait_for(&format!("whole{turn}"));
+        let is_quick = longest < super::QUIET / 2;
+        assert!(!is_quick || kept.generation() == before + 1, "a prefix was live");
+        is_quick
+    });
+    assert!(is_told, "no writer was quick enough");
 }
 
 #[test]

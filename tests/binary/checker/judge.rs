@@ -64,7 +64,7 @@ impl Findings {
     /// The same with what the daemon itself tells of panics.
     pub(crate) fn with_panics_of(mut self, daemon: &Daemon) -> Self {
         let said = daemon.process.err().iter().filter(|line| line.contains("panicked")).count();
-        self.panics += said.max(usize::try_from(daemon.metric("sidegate_panics_total")).unwrap());
+        self.panics += said.max(usize::try_from(daemon.metric("sidegate_handler_panics_total")).unwrap());
         self
     }
 
