@@ -149,7 +149,10 @@ fn a_handshake_that_stalls_is_ended() {
 fn clients_show_who_they_are_where_other_machines_can_reach_it() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let files = Files::new(&ours.server(), Some(&ours));
-    // Not refused: who asks is known.
+    let config = fs::read_to_string(files.path("sidegate.toml")).unwrap();
+    let rule = "[[callers]]\nname = \"bots\"\ntls = [\"spiffe://example.org/bots\"]\n";
+    fs::write(files.path("sidegate.toml"), config + rule).unwrap();
+    // Not refused: who asks is known, by the name in the certificate.
     let daemon = files.daemon("0.0.0.0:0");
     assert_eq!(daemon.metric("sidegate_insecure_listen"), 0);
     assert!(ana_may(&connect(&daemon, &ours.trust(Some(&ours.client()))).unwrap()));
