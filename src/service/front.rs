@@ -163,12 +163,11 @@ impl Answer {
         let (response, code) = self.begun(response);
         let (head, body) = response.into_parts();
         let leaving = Leaving::new(body, self.in_flight.take(), cx);
-        let (response, code) = match leaving {
-            Some(body) => (Response::from_parts(head, body), code),
-            None => {
-                let status = Status::resource_exhausted("too many answers are not taken; try again later");
-                (told(status), Code::ResourceExhausted.into())
-            }
+        let (response, code) = if let Some(body) = leaving {
+            (Response::from_parts(head, body), code)
+        } else {
+            let status = Status::resource_exhausted("too many answers are not taken; try again later");
+            (told(status), Code::ResourceExhausted.into())
         };
         // What answers once has nothing left that could fail.
         if let Some(mut call) = self.call.take() {
