@@ -11,19 +11,22 @@ mod open;
 mod range;
 mod read;
 
+use bytes::Bytes;
+
 use crate::compile::layout::{SECTIONS, header_flags};
 
 pub use look_up::Held;
+pub(crate) use look_up::Sought;
 pub use open::OpenError;
 pub use read::Corrupt;
 pub(crate) use read::optional;
 
 /// A compiled snapshot, opened. Immutable; it never changes an answer and holds no cache.
 pub struct Index {
-    bytes: Vec<u8>,
-    /// Where its own bytes begin: behind the header of a compiled file, or at 0.
-    start: usize,
-    sections: [(usize, usize); SECTIONS],
+    /// Its own bytes: what stands behind the header of a compiled file.
+    bytes: Bytes,
+    /// Windows on the same bytes, one for each table: a record is one check and one load away.
+    sections: [Bytes; SECTIONS],
     flags: u32,
     name_seed: u64,
     entity_seed: u64,
@@ -52,7 +55,7 @@ pub struct Counts {
 impl Index {
     /// The bytes that it reads.
     pub fn bytes(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
+        &self.bytes
     }
 
     /// BLAKE3 of the bytes: what a snapshot is called.

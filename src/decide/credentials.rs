@@ -47,6 +47,7 @@ pub(super) enum Part {
 
 impl<'q> Asker<'q> {
     /// Whoever a request names, if it may ask at all.
+    #[inline]
     pub(super) fn find(
         index: &'q Index,
         name: Entity<'_>,

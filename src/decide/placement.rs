@@ -3,7 +3,7 @@
 use crate::compile::layout::{
     EntityRecord, MAX_SCOPE_DEPTH, PermissionRecord, TypeRecord, permission_flags, type_flags,
 };
-use crate::index::{Corrupt, Index, optional};
+use crate::index::{Corrupt, Index, Sought, optional};
 use crate::model::{Entity, Properties, Reason, Request};
 
 use super::question::Stop;
@@ -26,15 +26,17 @@ pub(super) struct Target<'q> {
 }
 
 impl<'q> Target<'q> {
-    /// Places the resource of a request.
+    /// Places the resource of a request, which is sought already.
+    #[inline]
     pub(super) fn place(
         index: &'q Index,
         request: &Request<'q>,
-        (kind, record): (u16, &TypeRecord),
+        sought: Sought<'q>,
+        record: &TypeRecord,
         action: &PermissionRecord,
     ) -> Result<Self, Stop> {
-        let (id, sent) = (request.resource.id, request.resource_properties);
-        if let Some(entity) = index.entity_named(kind, id)? {
+        let (kind, id, sent) = (sought.kind(), request.resource.id, request.resource_properties);
+        if let Some(entity) = index.found(sought)? {
             return match request.parent {
                 Some(parent) if !is_parent(index, entity, parent)? => Err(Reason::ContradictsSnapshot.into()),
                 _ => Ok(Self { kind, entity: Some(entity), id, sent, like: None, first_scope: Some(entity) }),
@@ -95,6 +97,7 @@ pub(super) struct Scopes<'i> {
 impl<'i> Iterator for Scopes<'i> {
     type Item = Result<(u32, &'i EntityRecord), Corrupt>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let scope = self.next.take()?;
         // A chain that does not end within the cap was refused at load: it can only be a damaged snapshot.

@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 
 use crate::compile::layout::{
     ANY_TYPE, AttributeRecord, AttributeValueRecord, BindingRecord, CredentialRecord, DemandRecord, EntityRecord,
-    MembershipRecord, NONE, NameKind, NameSlot, PermissionRecord, RoleRecord, RuleRecord, SeatClassRecord, Section,
-    TargetedForbidRecord, TypeRecord, ValueRecord, entity_hash, first_slot, name_hash, type_flags,
+    EntitySlot, MembershipRecord, NONE, NameKind, NameSlot, PermissionRecord, RoleRecord, RuleRecord, SeatClassRecord,
+    Section, TargetedForbidRecord, TypeRecord, ValueRecord, entity_hash, entity_tag, first_slot, name_hash, type_flags,
 };
 
-use super::read::Corrupt;
+use super::read::{Corrupt, same};
 use super::{Counts, Index};
 
 /// A subject's bindings, by scope.
@@ -61,6 +61,23 @@ impl<'i> Forbidden<'i> {
     }
 }
 
+/// An entity that is looked for: where its slot would be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sought<'i> {
+    kind: u16,
+    id: &'i str,
+    tag: u32,
+    at: u32,
+    slot: &'i EntitySlot,
+}
+
+impl Sought<'_> {
+    /// The type in which it is looked for.
+    pub(crate) fn kind(&self) -> u16 {
+        self.kind
+    }
+}
+
 impl Index {
     /// The type of a name, of resources or of subjects.
     pub(crate) fn type_named(&self, name: &str) -> Result<Option<(u16, &TypeRecord)>, Corrupt> {
@@ -110,16 +127,14 @@ impl Index {
 
     fn named(&self, kind: NameKind, owner: u32, name: &[u8]) -> Result<Option<u32>, Corrupt> {
         let slots = self.count::<NameSlot>();
-        let hash = name_hash(self.name_seed, kind, owner, name);
-        let mut at =
-            u32::try_from(first_slot(hash, usize::try_from(slots).map_err(|_| Corrupt)?)).map_err(|_| Corrupt)?;
+        let mut at = first_slot(name_hash(self.name_seed, kind, owner, name), slots);
         for _ in 0..=self.name_probes {
             let slot: &NameSlot = self.record(at)?;
             if slot.value.get() == NONE {
                 return Ok(None);
             }
-            let same = slot.kind == kind as u8 && slot.owner.get() == owner;
-            if same && self.text_bytes(slot.name.get())? == name {
+            let of_same = slot.kind == kind as u8 && slot.owner.get() == owner;
+            if of_same && same(self.text_bytes(slot.name.get())?, name) {
                 return Ok(Some(slot.value.get()));
             }
             at = if at + 1 == slots { 0 } else { at + 1 };
@@ -130,18 +145,34 @@ impl Index {
     /// The entity of a type and id.
     #[inline]
     pub(crate) fn entity_named(&self, kind: u16, id: &str) -> Result<Option<u32>, Corrupt> {
-        let slots = self.section(Section::EntitySlots).len() / 4;
-        let mut at = first_slot(entity_hash(self.entity_seed, kind, id.as_bytes()), slots);
+        self.found(self.seek(kind, id)?)
+    }
+
+    /// Begins to look for the entity of a type and id: whoever looks for several waits for all of them at once.
+    #[inline]
+    pub(crate) fn seek<'i>(&'i self, kind: u16, id: &'i str) -> Result<Sought<'i>, Corrupt> {
+        let hash = entity_hash(self.entity_seed, kind, id.as_bytes());
+        let at = first_slot(hash, self.count::<EntitySlot>());
+        Ok(Sought { kind, id, tag: entity_tag(hash), at, slot: self.record(at)? })
+    }
+
+    /// The entity that was sought. A slot's tag is only a hint: the type and every byte of the id are compared.
+    #[inline]
+    pub(crate) fn found(&self, sought: Sought<'_>) -> Result<Option<u32>, Corrupt> {
+        let Sought { kind, id, tag, mut at, mut slot } = sought;
         for _ in 0..=self.entity_probes {
-            let entity = self.number_at(Section::EntitySlots, at)?;
+            let entity = slot.entity.get();
             if entity == NONE {
                 return Ok(None);
             }
-            let record: &EntityRecord = self.record(entity)?;
-            if record.kind.get() == kind && self.text_bytes(record.id.get())? == id.as_bytes() {
-                return Ok(Some(entity));
+            if slot.tag.get() == tag {
+                let record: &EntityRecord = self.record(entity)?;
+                if record.kind.get() == kind && same(self.text_bytes(record.id.get())?, id.as_bytes()) {
+                    return Ok(Some(entity));
+                }
             }
-            at = if at + 1 == slots { 0 } else { at + 1 };
+            at = if at + 1 == self.count::<EntitySlot>() { 0 } else { at + 1 };
+            slot = self.record(at)?;
         }
         Ok(None)
     }
@@ -258,8 +289,13 @@ impl Index {
     /// The rules of a role on a permission.
     #[inline]
     pub(crate) fn rules_on(&self, role: u32, permission: u32) -> Result<&[RuleRecord], Corrupt> {
-        let record: &RoleRecord = self.record(role)?;
-        let rules: &[RuleRecord] = self.records(record.rules.get(), record.rules_end.get())?;
+        self.rules_of(self.record(role)?, permission)
+    }
+
+    /// The same of a role that is at hand.
+    #[inline]
+    pub(crate) fn rules_of(&self, role: &RoleRecord, permission: u32) -> Result<&[RuleRecord], Corrupt> {
+        let rules: &[RuleRecord] = self.records(role.rules.get(), role.rules_end.get())?;
         let from = rules.partition_point(|rule| rule.permission.get() < permission);
         let rest = rules.get(from..).unwrap_or_default();
         let mine = rest.iter().take_while(|rule| rule.permission.get() == permission).count();

@@ -11,7 +11,8 @@ use super::Teller;
 impl Teller<'_> {
     /// What of the credential's scope does not cover.
     pub(super) fn credential_scope(&self) -> Result<String, Corrupt> {
-        let question = self.question()?;
+        let mut room = None;
+        let question = self.question(&mut room)?;
         let Some(key) = &question.credential else { return Err(Corrupt) };
         let name = self.request.subject;
         let mut why = Vec::new();
