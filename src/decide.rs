@@ -15,6 +15,7 @@ mod holders;
 mod levels;
 mod list;
 mod list_levels;
+mod outcome;
 mod parameters;
 mod paths;
 mod placement;

@@ -4,19 +4,22 @@
 //! reference again, because a mistake here must end as a denial: an impossible reference is [`Corrupt`], never a panic
 //! and never an allow.
 
+mod entities;
 pub mod file;
+mod held;
 mod look_up;
 mod names;
 mod open;
 mod range;
 mod read;
+mod search;
 
 use bytes::Bytes;
 
 use crate::compile::layout::{SECTIONS, header_flags};
 
-pub use look_up::Held;
-pub(crate) use look_up::Sought;
+pub(crate) use entities::Sought;
+pub use held::Held;
 pub use open::OpenError;
 pub use read::Corrupt;
 pub(crate) use read::optional;

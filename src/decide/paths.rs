@@ -6,22 +6,12 @@ use crate::model::{Because, Decision, Reason, Verdict};
 
 use super::holders::{Holders, Through};
 use super::levels::{Reach, reach};
+use super::outcome::{OPEN, Outcome};
 use super::purview::{self, Outside};
 use super::question::Question;
 use super::result;
 use super::trace::{PathSeen, Trace};
 use super::truth::Truth;
-
-/// How a path ended.
-#[derive(Clone, Copy)]
-struct Outcome {
-    reason: Reason,
-    undetermined: bool,
-    program: Option<u32>,
-    outside: Option<Outside>,
-}
-
-const OPEN: Outcome = Outcome { reason: Reason::Granted, undetermined: false, program: None, outside: None };
 
 /// The verdict of the paths: the nearest scope's smallest rule id that opens, else the path that got furthest.
 pub(super) fn best(question: &Question<'_>, trace: &mut impl Trace) -> Result<Verdict, Corrupt> {

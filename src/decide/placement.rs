@@ -66,13 +66,13 @@ impl<'q> Target<'q> {
 
     /// The scopes on which a role counts for this resource, nearest first: itself if it is held, then its ancestors.
     pub(super) fn scopes<'i>(&self, index: &'i Index) -> Scopes<'i> {
-        Scopes { index, next: self.first_scope, left: MAX_SCOPE_DEPTH }
+        Scopes::from(index, self.first_scope)
     }
 }
 
 /// A scope and everything above it, nearest first.
 pub(super) fn chain(index: &Index, scope: u32) -> Scopes<'_> {
-    Scopes { index, next: Some(scope), left: MAX_SCOPE_DEPTH }
+    Scopes::from(index, Some(scope))
 }
 
 /// The nearest entity of a type above a scope; the scope itself is none.
@@ -87,11 +87,34 @@ pub(super) fn nearest_above(index: &Index, scope: &EntityRecord, kind: u16) -> R
     Ok(None)
 }
 
-/// A walk upwards.
+/// A walk upwards. It reads one step ahead, so that the next scope is waited for while this one is looked at.
 pub(super) struct Scopes<'i> {
     index: &'i Index,
-    next: Option<u32>,
+    next: Option<Result<Step<'i>, Corrupt>>,
     left: usize,
+}
+
+/// A scope and the one above it.
+#[derive(Clone, Copy)]
+struct Step<'i> {
+    scope: u32,
+    record: &'i EntityRecord,
+    above: Option<u32>,
+}
+
+impl<'i> Scopes<'i> {
+    #[inline]
+    fn from(index: &'i Index, scope: Option<u32>) -> Self {
+        Self { index, next: scope.map(|scope| Step::to(index, scope)), left: MAX_SCOPE_DEPTH }
+    }
+}
+
+impl<'i> Step<'i> {
+    #[inline]
+    fn to(index: &'i Index, scope: u32) -> Result<Self, Corrupt> {
+        let record: &EntityRecord = index.record(scope)?;
+        Ok(Self { scope, record, above: optional(record.parent) })
+    }
 }
 
 impl<'i> Iterator for Scopes<'i> {
@@ -99,13 +122,15 @@ impl<'i> Iterator for Scopes<'i> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let scope = self.next.take()?;
+        let Step { scope, record, above } = match self.next.take()? {
+            Ok(step) => step,
+            Err(corrupt) => return Some(Err(corrupt)),
+        };
         // A chain that does not end within the cap was refused at load: it can only be a damaged snapshot.
         let Some(left) = self.left.checked_sub(1) else { return Some(Err(Corrupt)) };
         self.left = left;
-        let record = self.index.record::<EntityRecord>(scope);
-        self.next = record.ok().and_then(|record| optional(record.parent));
-        Some(record.map(|record| (scope, record)))
+        self.next = above.map(|above| Step::to(self.index, above));
+        Some(Ok((scope, record)))
     }
 }
 

@@ -72,9 +72,9 @@ impl<'q> Question<'q> {
         let permission = index.permission_named(kind, request.action)?.ok_or(Reason::UnknownAction)?;
         let action: &PermissionRecord = index.record(permission)?;
         // The resource is sought before the subject is waited for: both waits are one.
-        let resource = index.seek(kind, request.resource.id)?;
+        let mut resource = index.seek(kind, request.resource.id)?;
         let Asker { subject, kind: subject_kind, key } =
-            Asker::find(index, request.subject, request.subject_properties, time)?;
+            Asker::find(index, request.subject, request.subject_properties, time, Some(&mut resource))?;
         if index.strict_properties() {
             let asking = key.map_or(subject_kind, |key| key.kind);
             refuse_undeclared(index, request, kind, asking, permission)?;

@@ -4,43 +4,13 @@ use std::cmp::Ordering;
 
 use crate::compile::layout::{
     ANY_TYPE, AttributeRecord, AttributeValueRecord, BindingRecord, CredentialRecord, DemandRecord, EntityRecord,
-    EntitySlot, MembershipRecord, NONE, NameKind, NameSlot, PermissionRecord, RoleRecord, RuleRecord, SeatClassRecord,
-    Section, TargetedForbidRecord, TypeRecord, ValueRecord, entity_hash, entity_tag, first_slot, name_hash, type_flags,
+    MembershipRecord, NONE, NameKind, NameSlot, PermissionRecord, RoleRecord, RuleRecord, SeatClassRecord, Section,
+    TargetedForbidRecord, TypeRecord, ValueRecord, first_slot, name_hash, type_flags,
 };
 
+use super::held::Held;
 use super::read::{Corrupt, same};
 use super::{Counts, Index};
-
-/// A subject's bindings, by scope.
-#[derive(Debug, Clone, Copy)]
-pub struct Held<'i>(&'i [BindingRecord]);
-
-impl<'i> Held<'i> {
-    /// The bindings on one scope.
-    #[inline]
-    pub fn at(&self, scope: u32) -> &'i [BindingRecord] {
-        // Most subjects hold a few roles: then a scan beats a search.
-        const FEW: usize = 8;
-        let from = if self.0.len() <= FEW {
-            self.0.iter().position(|binding| binding.scope.get() >= scope).unwrap_or(self.0.len())
-        } else {
-            self.0.partition_point(|binding| binding.scope.get() < scope)
-        };
-        let rest = self.0.get(from..).unwrap_or_default();
-        let mine = rest.iter().take_while(|binding| binding.scope.get() == scope).count();
-        rest.get(..mine).unwrap_or_default()
-    }
-
-    /// All of them.
-    pub fn all(&self) -> &'i [BindingRecord] {
-        self.0
-    }
-
-    /// Whether they stand in the order that a look-up needs.
-    pub(super) fn is_sorted(&self) -> bool {
-        self.0.is_sorted_by_key(|binding| binding.scope.get())
-    }
-}
 
 /// The forbids that bind one holder, by scope.
 #[derive(Debug, Clone, Copy)]
@@ -58,23 +28,6 @@ impl<'i> Forbidden<'i> {
         let rest = self.0.get(from..).unwrap_or_default();
         let mine = rest.partition_point(|record| record.scope.get() == scope);
         rest.get(..mine).unwrap_or_default()
-    }
-}
-
-/// An entity that is looked for: where its slot would be.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sought<'i> {
-    kind: u16,
-    id: &'i str,
-    tag: u32,
-    at: u32,
-    slot: &'i EntitySlot,
-}
-
-impl Sought<'_> {
-    /// The type in which it is looked for.
-    pub(crate) fn kind(&self) -> u16 {
-        self.kind
     }
 }
 
@@ -128,7 +81,8 @@ impl Index {
     fn named(&self, kind: NameKind, owner: u32, name: &[u8]) -> Result<Option<u32>, Corrupt> {
         let slots = self.count::<NameSlot>();
         let mut at = first_slot(name_hash(self.name_seed, kind, owner, name), slots);
-        for _ in 0..=self.name_probes {
+        let mut left = self.name_probes;
+        loop {
             let slot: &NameSlot = self.record(at)?;
             if slot.value.get() == NONE {
                 return Ok(None);
@@ -137,44 +91,10 @@ impl Index {
             if of_same && same(self.text_bytes(slot.name.get())?, name) {
                 return Ok(Some(slot.value.get()));
             }
+            let Some(fewer) = left.checked_sub(1) else { return Ok(None) };
+            left = fewer;
             at = if at + 1 == slots { 0 } else { at + 1 };
         }
-        Ok(None)
-    }
-
-    /// The entity of a type and id.
-    #[inline]
-    pub(crate) fn entity_named(&self, kind: u16, id: &str) -> Result<Option<u32>, Corrupt> {
-        self.found(self.seek(kind, id)?)
-    }
-
-    /// Begins to look for the entity of a type and id: whoever looks for several waits for all of them at once.
-    #[inline]
-    pub(crate) fn seek<'i>(&'i self, kind: u16, id: &'i str) -> Result<Sought<'i>, Corrupt> {
-        let hash = entity_hash(self.entity_seed, kind, id.as_bytes());
-        let at = first_slot(hash, self.count::<EntitySlot>());
-        Ok(Sought { kind, id, tag: entity_tag(hash), at, slot: self.record(at)? })
-    }
-
-    /// The entity that was sought. A slot's tag is only a hint: the type and every byte of the id are compared.
-    #[inline]
-    pub(crate) fn found(&self, sought: Sought<'_>) -> Result<Option<u32>, Corrupt> {
-        let Sought { kind, id, tag, mut at, mut slot } = sought;
-        for _ in 0..=self.entity_probes {
-            let entity = slot.entity.get();
-            if entity == NONE {
-                return Ok(None);
-            }
-            if slot.tag.get() == tag {
-                let record: &EntityRecord = self.record(entity)?;
-                if record.kind.get() == kind && same(self.text_bytes(record.id.get())?, id.as_bytes()) {
-                    return Ok(Some(entity));
-                }
-            }
-            at = if at + 1 == self.count::<EntitySlot>() { 0 } else { at + 1 };
-            slot = self.record(at)?;
-        }
-        Ok(None)
     }
 
     /// The governor of a path.

@@ -56,9 +56,8 @@ impl Teller<'_> {
     /// The context key that the credential's type demands and the request lacks.
     pub(super) fn demanded(&self) -> Result<Option<&str>, Corrupt> {
         let Request { subject, subject_properties, context, .. } = self.request;
-        let Ok(Asker { key: Some(key), .. }) = Asker::find(self.index, *subject, subject_properties, self.time) else {
-            return Ok(None);
-        };
+        let asker = Asker::find(self.index, *subject, subject_properties, self.time, None);
+        let Ok(Asker { key: Some(key), .. }) = asker else { return Ok(None) };
         let missing = key.missing(self.index, context)?;
         let name = |demand: &DemandRecord| self.index.text(self.index.attribute(demand.attribute.get())?.name.get());
         missing.map(name).transpose()
