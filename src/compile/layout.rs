@@ -28,7 +28,7 @@ pub use vocabulary::*;
 /// The first bytes of a compiled body.
 pub const MAGIC: [u8; 8] = *b"SIDEGATE";
 /// The layout's version: any change of meaning raises it.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// "No such thing" where a reference may be absent.
 pub const NONE: u32 = u32::MAX;
 /// "Any type" where a type may be left open; also the owner of context keys.

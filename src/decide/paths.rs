@@ -1,6 +1,8 @@
 //! Paths: does some binding open the way, and if none does, how far did the best one get?
 
-use crate::compile::layout::{ANY_TYPE, BindingRecord, EntityRecord, LimitRecord, RoleRecord, RuleRecord, TermsRecord};
+use crate::compile::layout::{
+    ANY_TYPE, BindingRecord, EntityRecord, LimitRecord, RoleRecord, RuleRecord, TermsRecord, entity_flags,
+};
 use crate::index::{Corrupt, optional};
 use crate::model::{Because, Decision, Reason, Verdict};
 
@@ -19,6 +21,10 @@ pub(super) fn best(question: &Question<'_>, trace: &mut impl Trace) -> Result<Ve
     let mut search = Search { question, holders, closed: None, open: None, result: None, scoped: None, second: None };
     for scope in question.target.scopes(question.index) {
         let (scope, record) = scope?;
+        // Most resources carry no role: nobody's bindings are searched for them.
+        if record.flags.get() & entity_flags::HELD_ON == 0 {
+            continue;
+        }
         search.bindings((scope, record), holders.own().at(scope), Through::Itself, trace)?;
         for membership in holders.groups() {
             let held = question.index.held_by(membership.group.get())?.at(scope);

@@ -61,6 +61,8 @@ pub mod membership_flags {
 pub mod entity_flags {
     /// Every question of this subject is denied.
     pub const DISABLED: u16 = 1;
+    /// Somebody holds something on it: elsewhere no path needs to be looked for.
+    pub const HELD_ON: u16 = 2;
 }
 
 /// What an entity's attribute is.
