@@ -15,6 +15,7 @@ mod holders;
 mod levels;
 mod list;
 mod list_levels;
+mod outcome;
 mod parameters;
 mod paths;
 mod placement;
@@ -91,7 +92,8 @@ fn actions_of<'i>(index: &'i Index, kind: &str) -> Result<Vec<(u32, &'i str)>, C
 /// The whole decision, told to a trace. Names that the snapshot holds are well formed, because loading saw to it: only
 /// what it does not hold is looked at letter by letter.
 fn decide(index: &Index, request: &Request<'_>, time: Timestamp, trace: &mut impl Trace) -> Result<Verdict, Malformed> {
-    let question = match Question::resolve(index, request, time) {
+    let mut room = None;
+    let question = match Question::resolve(index, request, time, &mut room) {
         Ok(question) => question,
         Err(stop) => {
             request.check()?;
@@ -110,7 +112,7 @@ impl Stop {
     fn into_verdict(self) -> Result<Verdict, Malformed> {
         match self {
             Self::Because(reason) => Ok(Verdict::deny(reason)),
-            Self::Malformed(malformed) => Err(malformed),
+            Self::Malformed(malformed) => Err(*malformed),
         }
     }
 }
@@ -142,7 +144,7 @@ impl Question<'_> {
         };
         // Not nested: an action that is asked of a second object has no second object (checked at load and on opening).
         let second =
-            Question { permission: also.permission.get(), action, target, parameters: Parameters::NONE, ..*self };
+            Question { permission: also.permission.get(), action, target, parameters: &Parameters::NONE, ..*self };
         let verdict = second.answer(&mut Silent)?;
         Ok(Some(verdict).filter(|verdict| !verdict.is_allow()))
     }

@@ -4,17 +4,23 @@
 //! reference again, because a mistake here must end as a denial: an impossible reference is [`Corrupt`], never a panic
 //! and never an allow.
 
+mod entities;
 pub mod file;
+mod held;
 mod look_up;
 mod names;
 mod open;
 mod range;
 mod read;
+mod search;
 mod sizes;
+
+use bytes::Bytes;
 
 use crate::compile::layout::{SECTIONS, header_flags};
 
-pub use look_up::Held;
+pub(crate) use entities::Sought;
+pub use held::Held;
 pub use open::OpenError;
 pub use read::Corrupt;
 pub(crate) use read::optional;
@@ -22,10 +28,10 @@ pub use sizes::{Heaviest, Table};
 
 /// A compiled snapshot, opened. Immutable; it never changes an answer and holds no cache.
 pub struct Index {
-    bytes: Vec<u8>,
-    /// Where its own bytes begin: behind the header of a compiled file, or at 0.
-    start: usize,
-    sections: [(usize, usize); SECTIONS],
+    /// Its own bytes: what stands behind the header of a compiled file.
+    bytes: Bytes,
+    /// Windows on the same bytes, one for each table: a record is one check and one load away.
+    sections: [Bytes; SECTIONS],
     flags: u32,
     name_seed: u64,
     entity_seed: u64,
@@ -54,7 +60,7 @@ pub struct Counts {
 impl Index {
     /// The bytes that it reads.
     pub fn bytes(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
+        &self.bytes
     }
 
     /// BLAKE3 of the bytes: what a snapshot is called.

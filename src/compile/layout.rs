@@ -28,7 +28,7 @@ pub use vocabulary::*;
 /// The first bytes of a compiled body.
 pub const MAGIC: [u8; 8] = *b"SIDEGATE";
 /// The layout's version: any change of meaning raises it.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 4;
 /// "No such thing" where a reference may be absent.
 pub const NONE: u32 = u32::MAX;
 /// "Any type" where a type may be left open; also the owner of context keys.
@@ -74,7 +74,7 @@ pub enum Section {
     Limits,
     /// [`EntityRecord`]s by type, then id; one more than there are entities, to end the last one's ranges.
     Entities,
-    /// [`U32`]s: entity numbers, hashed by type and id; [`NONE`] is an empty slot.
+    /// [`EntitySlot`]s, hashed by type and id.
     EntitySlots,
     /// [`AttributeValueRecord`]s by entity, then attribute.
     AttributeValues,
@@ -224,17 +224,26 @@ pub mod header_flags {
 }
 
 /// The hash of a name slot.
+#[inline]
 pub fn name_hash(seed: u64, kind: NameKind, owner: u32, name: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(name, seed ^ (u64::from(kind as u8) << 32 | u64::from(owner)))
 }
 
 /// The hash of an entity.
+#[inline]
 pub fn entity_hash(seed: u64, kind: u16, id: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(id, seed ^ (u64::from(kind) << 48))
 }
 
+/// What an entity's slot keeps of its hash: other bits than those that choose the slot.
+#[inline]
+pub fn entity_tag(hash: u64) -> u32 {
+    let [a, b, c, d, ..] = hash.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
 /// The slot at which a look-up begins.
-pub fn first_slot(hash: u64, slots: usize) -> usize {
-    let slots = u128::try_from(slots).unwrap_or(0);
-    usize::try_from((u128::from(hash) * slots) >> 64).unwrap_or(0)
+#[inline]
+pub fn first_slot(hash: u64, slots: u32) -> u32 {
+    u32::try_from((u128::from(hash) * u128::from(slots)) >> 64).unwrap_or(0)
 }

@@ -3,8 +3,8 @@
 use super::intern::number;
 use super::layout::{NONE, first_slot};
 
-/// A look-up never visits more slots than this. With two thirds of the slots filled by a good hash the longest run in
-/// ten million keys is about 60; a set of ids chosen to collide exceeds it under one seed, not under the next.
+/// A look-up never visits more slots than this. With half of the slots filled by a good hash the longest run in ten
+/// million keys is about 40; a set of ids chosen to collide exceeds it under one seed, not under the next.
 const MOST_PROBES: usize = 192;
 
 /// How many seeds are tried before the ids are refused.
@@ -29,12 +29,18 @@ pub(super) fn fill(count: usize, first_seed: u64, hash: impl Fn(u64, usize) -> u
         .ok_or_else(|| "the ids of this snapshot collide under every hash seed".to_owned())
 }
 
+/// Half of the slots stay empty: then most look-ups end at the first.
+fn capacity(count: usize) -> usize {
+    2 * count + 1
+}
+
 fn fill_with(count: usize, seed: u64, hash: &impl Fn(u64, usize) -> u64) -> Option<Slots> {
-    let capacity = count + count / 2 + 1;
+    let capacity = capacity(count);
+    let slots_in_all = number(capacity);
     let mut slots = vec![NONE; capacity];
     let mut longest = 0;
     for key in 0..count {
-        let mut at = first_slot(hash(seed, key), capacity);
+        let mut at = usize::try_from(first_slot(hash(seed, key), slots_in_all)).ok()?;
         let mut probes = 1;
         while *slots.get(at)? != NONE {
             at = if at + 1 == capacity { 0 } else { at + 1 };
@@ -51,7 +57,7 @@ fn fill_with(count: usize, seed: u64, hash: &impl Fn(u64, usize) -> u64) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_PROBES, fill};
+    use super::{MOST_PROBES, capacity, fill};
     use crate::compile::layout::{entity_hash, first_slot};
 
     #[test]
@@ -67,15 +73,16 @@ mod tests {
     fn ids_chosen_for_a_known_seed_are_placed_under_another() {
         const IDS: usize = 20_000;
         const KNOWN_SEED: u64 = 7;
-        let capacity = IDS + IDS / 2 + 1;
-        let collides = |id: &String| first_slot(entity_hash(KNOWN_SEED, 1, id.as_bytes()), capacity) < capacity / 16;
+        let slots_in_all = u32::try_from(capacity(IDS)).unwrap();
+        let collides =
+            |id: &String| first_slot(entity_hash(KNOWN_SEED, 1, id.as_bytes()), slots_in_all) < slots_in_all / 16;
         let ids: Vec<String> = (0..).map(|number: u32| format!("user-{number}")).filter(collides).take(IDS).collect();
         let slots = fill(IDS, KNOWN_SEED, |seed, at| entity_hash(seed, 1, ids[at].as_bytes())).unwrap();
         assert_ne!(slots.seed, KNOWN_SEED);
         assert!(slots.probes as usize <= MOST_PROBES, "{}", slots.probes);
         for (number, id) in (0..).zip(&ids) {
-            let first = first_slot(entity_hash(slots.seed, 1, id.as_bytes()), capacity);
-            let walk = (0..slots.probes as usize).map(|step| slots.keys[(first + step) % capacity]);
+            let first = first_slot(entity_hash(slots.seed, 1, id.as_bytes()), slots_in_all) as usize;
+            let walk = (0..slots.probes as usize).map(|step| slots.keys[(first + step) % capacity(IDS)]);
             assert!(walk.take_while(|key| *key != super::NONE).any(|key| key == number), "{id}");
         }
     }

@@ -10,7 +10,8 @@ use zerocopy::{FromZeros, Immutable, IntoBytes};
 use super::entities::Entities;
 use super::intern::{Strings, number};
 use super::layout::{
-    HeaderRecord, MAGIC, NONE, NameKind, NameSlot, SECTIONS, Section, SectionRecord, VERSION, entity_hash, name_hash,
+    EntitySlot, HeaderRecord, MAGIC, NONE, NameKind, NameSlot, SECTIONS, Section, SectionRecord, VERSION, entity_hash,
+    entity_tag, name_hash,
 };
 use super::slots::{Slots, fill};
 
@@ -73,8 +74,9 @@ impl Tables {
         match fill(entities.list.len(), seed, hash) {
             Ok(Slots { seed, probes, keys }) => {
                 self.entity_slots = Some((seed, probes));
-                for slot in keys {
-                    self.push(Section::EntitySlots, &U32::new(slot));
+                for entity in keys {
+                    let tag = usize::try_from(entity).map_or(0, |at| entity_tag(hash(seed, at)));
+                    self.push(Section::EntitySlots, &EntitySlot { tag: tag.into(), entity: entity.into() });
                 }
             }
             Err(problem) => self.problem = Some(problem),

@@ -4,7 +4,7 @@ use crate::compile::layout::{
     CredentialRecord, CredentialScopeRecord, DemandRecord, EntityRecord, ScopeRequirementRecord, Section, TypeRecord,
     entity_flags, type_flags,
 };
-use crate::index::{Corrupt, Index, optional};
+use crate::index::{Corrupt, Index, Sought, optional};
 use crate::model::{Entity, Properties, Reason, Timestamp};
 
 use super::holders::in_force;
@@ -46,19 +46,26 @@ pub(super) enum Part {
 }
 
 impl<'q> Asker<'q> {
-    /// Whoever a request names, if it may ask at all.
+    /// Whoever a request names, if it may ask at all. What is sought beside it is approached meanwhile.
+    #[inline]
     pub(super) fn find(
         index: &'q Index,
         name: Entity<'_>,
         sent: Properties<'q>,
         time: Timestamp,
+        beside: Option<&mut Sought<'_>>,
     ) -> Result<Self, Stop> {
         let (kind, record) = index.type_named(name.kind)?.ok_or(Reason::UnknownSubject)?;
         let flags = record.flags.get();
         if flags & (type_flags::SUBJECT | type_flags::CREDENTIAL) == 0 {
             return Err(Reason::UnknownSubject.into());
         }
-        let entity = index.entity_named(kind, name.id)?.ok_or(Reason::UnknownSubject)?;
+        let mut sought = index.seek(kind, name.id)?;
+        index.approach(&mut sought)?;
+        if let Some(beside) = beside {
+            index.approach(beside)?;
+        }
+        let entity = index.found(sought)?.ok_or(Reason::UnknownSubject)?;
         let record: &EntityRecord = index.record(entity)?;
         if flags & type_flags::SUBJECT != 0 {
             enabled(record)?;

@@ -10,6 +10,7 @@ use crate::model::{Because, Malformed, Reason, Request, Timestamp, Verdict};
 
 use super::decide;
 use super::levels::governor;
+use super::parameters::Room;
 use super::purview::Outside;
 use super::question::{Question, undeclared};
 use super::trace::{PathSeen, Trace};
@@ -168,7 +169,8 @@ impl Teller<'_> {
 
     /// Which level is needed, and on what.
     fn level(&self, path: &PathSeen, gives: &str) -> Result<String, Corrupt> {
-        let question = self.question()?;
+        let mut room = None;
+        let question = self.question(&mut room)?;
         let needed = self.index.level_name(question.action.level)?;
         let Some(governor) = governor(&question)? else {
             return Ok(format!("{gives}, but the resource does not say what governs it"));
@@ -198,14 +200,15 @@ impl Teller<'_> {
     }
 
     fn parameter(&self, place: u32) -> Result<&str, Corrupt> {
-        let question = self.question()?;
+        let mut room = None;
+        let question = self.question(&mut room)?;
         let place = question.action.parameters.get().checked_add(place).ok_or(Corrupt)?;
         let parameter: &ParameterRecord = self.index.record(place)?;
         self.index.text(parameter.name.get())
     }
 
-    fn question(&self) -> Result<Question<'_>, Corrupt> {
-        Question::resolve(self.index, self.request, self.time).map_err(|_| Corrupt)
+    fn question<'q>(&'q self, room: &'q mut Room<'q>) -> Result<Question<'q>, Corrupt> {
+        Question::resolve(self.index, self.request, self.time, room).map_err(|_| Corrupt)
     }
 
     fn other_role(&self, role: u32, scope: u32, through: Option<u32>) -> Result<Consideration, Corrupt> {
@@ -306,7 +309,8 @@ impl Teller<'_> {
     }
 
     fn ignored(&self) -> Result<Vec<String>, Corrupt> {
-        let Ok(question) = self.question() else { return Ok(Vec::new()) };
+        let mut room = None;
+        let Ok(question) = self.question(&mut room) else { return Ok(Vec::new()) };
         let asker = question.credential.map_or(question.subject_kind, |key| key.kind);
         undeclared(self.index, self.request, question.target.kind, asker, question.permission)
     }

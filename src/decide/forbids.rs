@@ -46,13 +46,19 @@ struct Named {
 }
 
 impl Named {
-    fn test_all(
+    fn test_all<T: Trace>(
         &mut self,
         question: &Question<'_>,
         records: &[TargetedForbidRecord],
-        trace: &mut impl Trace,
+        trace: &mut T,
     ) -> Result<(), Corrupt> {
         for record in records {
+            // They stand in the order of their numbers: behind a true one none of them can be named.
+            if !T::EVERYTHING
+                && self.found.is_some_and(|(truth, named)| truth == Truth::True && named <= record.forbid.get())
+            {
+                break;
+            }
             self.test(question, record.forbid.get(), trace)?;
         }
         Ok(())

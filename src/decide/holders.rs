@@ -64,7 +64,14 @@ impl<'i> Holders<'i> {
         Ok(Self { index, time, own, groups })
     }
 
+    /// What the subject holds itself.
+    #[inline]
+    pub(super) fn own(&self) -> Held<'i> {
+        self.own
+    }
+
     /// The groups, live or not.
+    #[inline]
     pub(super) fn groups(&self) -> &'i [MembershipRecord] {
         self.groups
     }
@@ -88,12 +95,14 @@ impl<'i> Holders<'i> {
         &self,
         through: Through<'i>,
         binding: &BindingRecord,
+        role: &RoleRecord,
         scope: &EntityRecord,
     ) -> Result<bool, Corrupt> {
-        Ok(self.holds_by_itself(binding, scope)? && self.is_live(through)?)
+        Ok(self.holds_by_itself(binding, role, scope)? && self.is_live(through)?)
     }
 
     /// Whether what a holder holds reaches the subject now.
+    #[inline]
     fn is_live(&self, through: Through<'i>) -> Result<bool, Corrupt> {
         if through.is_live() || !through.has(membership_flags::MEMBERS_OF) {
             return Ok(through.is_live());
@@ -108,7 +117,7 @@ impl<'i> Holders<'i> {
                 continue;
             }
             for binding in bindings {
-                if self.holds_by_itself(binding, scope_record)? {
+                if self.holds_by_itself(binding, self.index.record(binding.role.get())?, scope_record)? {
                     return Ok(true);
                 }
             }
@@ -116,12 +125,17 @@ impl<'i> Holders<'i> {
         Ok(false)
     }
 
-    /// Whether a binding is in force, whoever has it.
-    fn holds_by_itself(&self, binding: &BindingRecord, scope: &EntityRecord) -> Result<bool, Corrupt> {
+    /// Whether a binding to a role is in force, whoever has it.
+    #[inline]
+    fn holds_by_itself(
+        &self,
+        binding: &BindingRecord,
+        role: &RoleRecord,
+        scope: &EntityRecord,
+    ) -> Result<bool, Corrupt> {
         if !self.is_within_terms(binding)? {
             return Ok(false);
         }
-        let role: &RoleRecord = self.index.record(binding.role.get())?;
         let demands: &[RequirementRecord] = self.index.records(role.requirements.get(), role.requirements_end.get())?;
         for demand in demands.iter().filter(|demand| demand.held_at == scope.kind && demand.has != demand.has_end) {
             if !self.has_base(demand, scope)? {

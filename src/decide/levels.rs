@@ -20,17 +20,17 @@ pub(super) enum Reach {
 }
 
 /// Compares a binding's level with the one that the action needs; the lowest needs nothing.
-pub(super) fn reach(question: &Question<'_>, binding: &BindingRecord) -> Result<Reach, Corrupt> {
+#[inline]
+pub(super) fn reach(question: &Question<'_>, binding: &BindingRecord, role: &RoleRecord) -> Result<Reach, Corrupt> {
     let needed = question.action.level;
     if needed == 0 {
         return Ok(Reach::Enough);
     }
-    let role: &RoleRecord = question.index.record(binding.role.get())?;
     if role.flags.get() & role_flags::SUPERUSER != 0 {
         return Ok(Reach::Enough);
     }
     let Some(governor) = governor(question)? else { return Ok(Reach::Ungoverned) };
-    let (without, effective) = of_role(question.index, binding, governor)?;
+    let (without, effective) = of_role(question.index, binding, role, governor)?;
     Ok(if effective >= needed {
         Reach::Enough
     } else if without >= needed {
@@ -54,8 +54,12 @@ pub(super) fn governor(question: &Question<'_>) -> Result<Option<u32>, Corrupt> 
 }
 
 /// What a binding reaches on a governor: without overrides, and with them. A superuser reaches the highest.
-pub(super) fn of_role(index: &Index, binding: &BindingRecord, governor: u32) -> Result<(u8, u8), Corrupt> {
-    let role: &RoleRecord = index.record(binding.role.get())?;
+pub(super) fn of_role(
+    index: &Index,
+    binding: &BindingRecord,
+    role: &RoleRecord,
+    governor: u32,
+) -> Result<(u8, u8), Corrupt> {
     if role.flags.get() & role_flags::SUPERUSER != 0 {
         let highest = index.levels().saturating_sub(1);
         return Ok((highest, highest));

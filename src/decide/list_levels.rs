@@ -82,12 +82,13 @@ fn gather(index: &Index, subject: u32, scope: u32, time: Timestamp, best: &mut [
         for held in holders.at(node) {
             let (through, bindings) = held?;
             for binding in bindings {
-                if !holders.in_force(through, binding, record)? {
+                let role = binding.role.get();
+                let role_record = index.record(role)?;
+                if !holders.in_force(through, binding, role_record, record)? {
                     continue;
                 }
-                let role = binding.role.get();
                 for (best, governor) in best.iter_mut().zip(0..) {
-                    let (without, effective) = of_role(index, binding, governor)?;
+                    let (without, effective) = of_role(index, binding, role_record, governor)?;
                     best.without = best.without.max(without);
                     // Roles are numbered in name order.
                     let is_smaller = best.role.is_none_or(|known| role < known);

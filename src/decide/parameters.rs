@@ -28,6 +28,9 @@ pub(super) enum Parameter<'q> {
     Permissions(&'q [Value<'q>]),
 }
 
+/// Where the parameters of one question stand: apart from it, because most questions have none.
+pub(super) type Room<'q> = Option<Parameters<'q>>;
+
 /// What the parameters name, in the order in which the action declares them.
 #[derive(Clone, Copy)]
 pub(super) struct Parameters<'q>([Parameter<'q>; MAX_PARAMETERS]);
@@ -38,9 +41,14 @@ impl<'q> Parameters<'q> {
 
     /// What a request's parameters name. All that is missing is found before all that is unknown: the order in which
     /// parameters are declared never matters.
-    pub(super) fn named(index: &'q Index, action: &PermissionRecord, sent: Properties<'q>) -> Result<Self, Stop> {
-        let mut found = Self::NONE;
+    pub(super) fn named(
+        index: &'q Index,
+        action: &PermissionRecord,
+        sent: Properties<'q>,
+        room: &mut Room<'q>,
+    ) -> Result<(), Stop> {
         let declared: &[ParameterRecord] = index.records(action.parameters.get(), action.parameters_end.get())?;
+        let found = room.insert(Self::NONE);
         for parameter in declared {
             let optional = parameter.flags & parameter_flags::OPTIONAL != 0;
             if !optional && sent_parameter(index, parameter, sent)? == Value::Null {
@@ -51,7 +59,7 @@ impl<'q> Parameters<'q> {
             let value = sent_parameter(index, parameter, sent)?;
             *place = one(index, parameter, value)?.ok_or(Reason::UnknownParameter)?;
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Finds the roles that are named, as they are seen from the resource.

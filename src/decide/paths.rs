@@ -1,27 +1,19 @@
 //! Paths: does some binding open the way, and if none does, how far did the best one get?
 
-use crate::compile::layout::{ANY_TYPE, BindingRecord, EntityRecord, LimitRecord, RuleRecord, TermsRecord};
+use crate::compile::layout::{
+    ANY_TYPE, BindingRecord, EntityRecord, LimitRecord, RoleRecord, RuleRecord, TermsRecord, entity_flags,
+};
 use crate::index::{Corrupt, optional};
 use crate::model::{Because, Decision, Reason, Verdict};
 
 use super::holders::{Holders, Through};
 use super::levels::{Reach, reach};
+use super::outcome::{OPEN, Outcome};
 use super::purview::{self, Outside};
 use super::question::Question;
 use super::result;
 use super::trace::{PathSeen, Trace};
 use super::truth::Truth;
-
-/// How a path ended.
-#[derive(Clone, Copy)]
-struct Outcome {
-    reason: Reason,
-    undetermined: bool,
-    program: Option<u32>,
-    outside: Option<Outside>,
-}
-
-const OPEN: Outcome = Outcome { reason: Reason::Granted, undetermined: false, program: None, outside: None };
 
 /// The verdict of the paths: the nearest scope's smallest rule id that opens, else the path that got furthest.
 pub(super) fn best(question: &Question<'_>, trace: &mut impl Trace) -> Result<Verdict, Corrupt> {
@@ -29,11 +21,14 @@ pub(super) fn best(question: &Question<'_>, trace: &mut impl Trace) -> Result<Ve
     let mut search = Search { question, holders, closed: None, open: None, result: None, scoped: None, second: None };
     for scope in question.target.scopes(question.index) {
         let (scope, record) = scope?;
-        for held in holders.at(scope) {
-            let (through, bindings) = held?;
-            for binding in bindings {
-                search.binding((scope, record), binding, through, trace)?;
-            }
+        // Most resources carry no role: nobody's bindings are searched for them.
+        if record.flags.get() & entity_flags::HELD_ON == 0 {
+            continue;
+        }
+        search.bindings((scope, record), holders.own().at(scope), Through::Itself, trace)?;
+        for membership in holders.groups() {
+            let held = question.index.held_by(membership.group.get())?.at(scope);
+            search.bindings((scope, record), held, Through::Group(membership), trace)?;
         }
         if search.open.is_some() && !everything(trace) {
             break;
@@ -63,6 +58,25 @@ struct Search<'s, 'q> {
 }
 
 impl<'q> Search<'_, 'q> {
+    /// What one holder holds on one scope.
+    #[inline]
+    fn bindings(
+        &mut self,
+        scope: (u32, &EntityRecord),
+        bindings: &[BindingRecord],
+        through: Through<'q>,
+        trace: &mut impl Trace,
+    ) -> Result<(), Corrupt> {
+        for binding in bindings {
+            // A path that is open on this scope gives way to a smaller role alone.
+            let is_beaten = self.open.is_some_and(|(_, best)| best <= binding.role.get());
+            if !is_beaten || everything(trace) {
+                self.binding(scope, binding, through, trace)?;
+            }
+        }
+        Ok(())
+    }
+
     fn binding(
         &mut self,
         (scope, scope_record): (u32, &EntityRecord),
@@ -72,11 +86,18 @@ impl<'q> Search<'_, 'q> {
     ) -> Result<(), Corrupt> {
         let index = self.question.index;
         let role = binding.role.get();
-        let rules = index.rules_on(role, self.question.permission)?;
+        let role_record: &RoleRecord = index.record(role)?;
+        let rules = index.rules_of(role_record, self.question.permission)?;
         let mut given = false;
+        let mut held = None;
         for rule in rules.iter().filter(|rule| counts_at(rule.held_at.get(), scope_record)) {
             given = true;
-            let outcome = self.path(binding, through, rule, scope_record)?;
+            // What filters the binding is the same for all its rules.
+            let held = match held {
+                Some(held) => held,
+                None => *held.insert(self.held(binding, role_record, through, scope_record)?),
+            };
+            let outcome = if held.reason == Reason::Granted { self.path(binding, rule, scope_record)? } else { held };
             trace.path(PathSeen {
                 role,
                 scope,
@@ -94,29 +115,37 @@ impl<'q> Search<'_, 'q> {
         Ok(())
     }
 
-    /// The filters of one path, in the order that the reasons fix.
-    fn path(
-        &mut self,
+    /// The filters of a binding, the first of every path of it.
+    #[inline]
+    fn held(
+        &self,
         binding: &BindingRecord,
+        role: &RoleRecord,
         through: Through<'q>,
-        rule: &RuleRecord,
         scope: &EntityRecord,
     ) -> Result<Outcome, Corrupt> {
         let question = self.question;
-        if !self.holders.in_force(through, binding, scope)? {
+        if !self.holders.in_force(through, binding, role, scope)? {
             return Ok(Outcome { reason: Reason::Expired, ..OPEN });
         }
-        match reach(question, binding)? {
+        match reach(question, binding, role)? {
             Reach::Enough => {}
             Reach::TooLow => return Ok(Outcome { reason: Reason::LevelTooLow, ..OPEN }),
             Reach::Ungoverned => return Ok(Outcome { reason: Reason::LevelTooLow, undetermined: true, ..OPEN }),
             Reach::Narrowed => return Ok(Outcome { reason: Reason::Narrowed, ..OPEN }),
         }
-        if !is_pinned_to(question, binding)? {
-            return Ok(Outcome { reason: Reason::NotInCustomSet, ..OPEN });
-        }
+        let pinned = is_pinned_to(question, binding)?;
+        Ok(if pinned { OPEN } else { Outcome { reason: Reason::NotInCustomSet, ..OPEN } })
+    }
+
+    /// The filters of one path behind those of its binding, in the order that the reasons fix.
+    #[inline]
+    fn path(&mut self, binding: &BindingRecord, rule: &RuleRecord, scope: &EntityRecord) -> Result<Outcome, Corrupt> {
+        let question = self.question;
         let limits: &[LimitRecord] = question.index.records(rule.limits.get(), rule.limits_end.get())?;
-        if let Some(outcome) = limited(question, limits, scope)? {
+        if !limits.is_empty()
+            && let Some(outcome) = limited(question, limits, scope)?
+        {
             return Ok(outcome);
         }
         if let Some(purview) = optional(rule.purview)
@@ -124,9 +153,11 @@ impl<'q> Search<'_, 'q> {
         {
             return Ok(Outcome { reason: Reason::OutOfPurview, outside: Some(outside), ..OPEN });
         }
-        let result = self.result()?;
-        if result.reason != Reason::Granted {
-            return Ok(result);
+        if optional(question.action.change).is_some() {
+            let result = self.result()?;
+            if result.reason != Reason::Granted {
+                return Ok(result);
+            }
         }
         if let Some(program) = optional(rule.when) {
             match question.evaluate(program)? {
@@ -142,8 +173,13 @@ impl<'q> Search<'_, 'q> {
                 }
             }
         }
-        let scoped = self.credential_scope()?;
-        if scoped.reason == Reason::Granted { self.second_object() } else { Ok(scoped) }
+        if question.credential.is_some() {
+            let scoped = self.credential_scope()?;
+            if scoped.reason != Reason::Granted {
+                return Ok(scoped);
+            }
+        }
+        if optional(question.action.also).is_some() { self.second_object() } else { Ok(OPEN) }
     }
 
     /// The credential's scope is the same for every path, and looked at once.

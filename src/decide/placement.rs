@@ -3,7 +3,7 @@
 use crate::compile::layout::{
     EntityRecord, MAX_SCOPE_DEPTH, PermissionRecord, TypeRecord, permission_flags, type_flags,
 };
-use crate::index::{Corrupt, Index, optional};
+use crate::index::{Corrupt, Index, Sought, optional};
 use crate::model::{Entity, Properties, Reason, Request};
 
 use super::question::Stop;
@@ -26,15 +26,17 @@ pub(super) struct Target<'q> {
 }
 
 impl<'q> Target<'q> {
-    /// Places the resource of a request.
+    /// Places the resource of a request, which is sought already.
+    #[inline]
     pub(super) fn place(
         index: &'q Index,
         request: &Request<'q>,
-        (kind, record): (u16, &TypeRecord),
+        sought: Sought<'q>,
+        record: &TypeRecord,
         action: &PermissionRecord,
     ) -> Result<Self, Stop> {
-        let (id, sent) = (request.resource.id, request.resource_properties);
-        if let Some(entity) = index.entity_named(kind, id)? {
+        let (kind, id, sent) = (sought.kind(), request.resource.id, request.resource_properties);
+        if let Some(entity) = index.found(sought)? {
             return match request.parent {
                 Some(parent) if !is_parent(index, entity, parent)? => Err(Reason::ContradictsSnapshot.into()),
                 _ => Ok(Self { kind, entity: Some(entity), id, sent, like: None, first_scope: Some(entity) }),
@@ -64,13 +66,13 @@ impl<'q> Target<'q> {
 
     /// The scopes on which a role counts for this resource, nearest first: itself if it is held, then its ancestors.
     pub(super) fn scopes<'i>(&self, index: &'i Index) -> Scopes<'i> {
-        Scopes { index, next: self.first_scope, left: MAX_SCOPE_DEPTH }
+        Scopes::from(index, self.first_scope)
     }
 }
 
 /// A scope and everything above it, nearest first.
 pub(super) fn chain(index: &Index, scope: u32) -> Scopes<'_> {
-    Scopes { index, next: Some(scope), left: MAX_SCOPE_DEPTH }
+    Scopes::from(index, Some(scope))
 }
 
 /// The nearest entity of a type above a scope; the scope itself is none.
@@ -85,24 +87,50 @@ pub(super) fn nearest_above(index: &Index, scope: &EntityRecord, kind: u16) -> R
     Ok(None)
 }
 
-/// A walk upwards.
+/// A walk upwards. It reads one step ahead, so that the next scope is waited for while this one is looked at.
 pub(super) struct Scopes<'i> {
     index: &'i Index,
-    next: Option<u32>,
+    next: Option<Result<Step<'i>, Corrupt>>,
     left: usize,
+}
+
+/// A scope and the one above it.
+#[derive(Clone, Copy)]
+struct Step<'i> {
+    scope: u32,
+    record: &'i EntityRecord,
+    above: Option<u32>,
+}
+
+impl<'i> Scopes<'i> {
+    #[inline]
+    fn from(index: &'i Index, scope: Option<u32>) -> Self {
+        Self { index, next: scope.map(|scope| Step::to(index, scope)), left: MAX_SCOPE_DEPTH }
+    }
+}
+
+impl<'i> Step<'i> {
+    #[inline]
+    fn to(index: &'i Index, scope: u32) -> Result<Self, Corrupt> {
+        let record: &EntityRecord = index.record(scope)?;
+        Ok(Self { scope, record, above: optional(record.parent) })
+    }
 }
 
 impl<'i> Iterator for Scopes<'i> {
     type Item = Result<(u32, &'i EntityRecord), Corrupt>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let scope = self.next.take()?;
+        let Step { scope, record, above } = match self.next.take()? {
+            Ok(step) => step,
+            Err(corrupt) => return Some(Err(corrupt)),
+        };
         // A chain that does not end within the cap was refused at load: it can only be a damaged snapshot.
         let Some(left) = self.left.checked_sub(1) else { return Some(Err(Corrupt)) };
         self.left = left;
-        let record = self.index.record::<EntityRecord>(scope);
-        self.next = record.ok().and_then(|record| optional(record.parent));
-        Some(record.map(|record| (scope, record)))
+        self.next = above.map(|above| Step::to(self.index, above));
+        Some(Ok((scope, record)))
     }
 }
 

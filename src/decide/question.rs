@@ -6,7 +6,7 @@ use crate::model::{Malformed, Properties, Reason, Request, Timestamp};
 
 use super::credentials::{Asker, Key};
 use super::is_resource_type;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, Room};
 use super::placement::Target;
 
 /// A question whose every name is known.
@@ -33,15 +33,15 @@ pub(super) struct Question<'q> {
     /// What it would be done to.
     pub(super) target: Target<'q>,
     /// What the parameters name.
-    pub(super) parameters: Parameters<'q>,
+    pub(super) parameters: &'q Parameters<'q>,
 }
 
 /// Why a question is not decided on paths.
 pub(super) enum Stop {
     /// It is denied for this reason.
     Because(Reason),
-    /// It cannot be asked.
-    Malformed(Malformed),
+    /// It cannot be asked; apart, because it is large and rare.
+    Malformed(Box<Malformed>),
 }
 
 impl From<Corrupt> for Stop {
@@ -57,16 +57,24 @@ impl From<Reason> for Stop {
 }
 
 impl<'q> Question<'q> {
-    /// Resolves a well-formed request.
-    pub(super) fn resolve(index: &'q Index, request: &Request<'q>, time: Timestamp) -> Result<Self, Stop> {
+    /// Resolves a well-formed request; its parameters are put into the room.
+    #[inline]
+    pub(super) fn resolve(
+        index: &'q Index,
+        request: &Request<'q>,
+        time: Timestamp,
+        room: &'q mut Room<'q>,
+    ) -> Result<Self, Stop> {
         let (kind, type_record) = match index.type_named(request.resource.kind)? {
             Some((number, record)) if is_resource_type(record) => (number, record),
             _ => return Err(Reason::UnknownType.into()),
         };
         let permission = index.permission_named(kind, request.action)?.ok_or(Reason::UnknownAction)?;
         let action: &PermissionRecord = index.record(permission)?;
+        // The resource is sought before the subject is waited for: both waits are one.
+        let mut resource = index.seek(kind, request.resource.id)?;
         let Asker { subject, kind: subject_kind, key } =
-            Asker::find(index, request.subject, request.subject_properties, time)?;
+            Asker::find(index, request.subject, request.subject_properties, time, Some(&mut resource))?;
         if index.strict_properties() {
             let asking = key.map_or(subject_kind, |key| key.kind);
             refuse_undeclared(index, request, kind, asking, permission)?;
@@ -76,9 +84,17 @@ impl<'q> Question<'q> {
         {
             return Err(Reason::MissingParameter.into());
         }
-        let mut parameters = Parameters::named(index, action, request.action_properties)?;
-        let target = Target::place(index, request, (kind, type_record), action)?;
-        parameters.see_roles(index, &target)?;
+        if action.parameters != action.parameters_end {
+            Parameters::named(index, action, request.action_properties, room)?;
+        }
+        let target = Target::place(index, request, resource, type_record, action)?;
+        let parameters = match room {
+            Some(parameters) => {
+                parameters.see_roles(index, &target)?;
+                parameters
+            }
+            None => &Parameters::NONE,
+        };
         let question = Self {
             index,
             time,
@@ -106,6 +122,7 @@ impl<'q> Question<'q> {
     }
 
     /// A request may fill what the snapshot lacks where the schema lets it; it never contradicts.
+    #[inline]
     fn refuse_contradictions(&self) -> Result<(), Stop> {
         let resource = super::values::contradicts(self.index, self.target.kind, self.target.entity, self.target.sent)?;
         let (kind, asker, sent) = match &self.credential {
@@ -132,7 +149,7 @@ fn refuse_undeclared(
 ) -> Result<(), Stop> {
     match undeclared(index, request, kind, subject_kind, permission)?.into_iter().next() {
         None => Ok(()),
-        Some(field) => Err(Stop::Malformed(Malformed::new(field, "is not declared by the policy"))),
+        Some(field) => Err(Stop::Malformed(Box::new(Malformed::new(field, "is not declared by the policy")))),
     }
 }
 

@@ -108,7 +108,8 @@ fn changes_nothing(index: &Index, request: &Request<'_>) -> Result<bool, Corrupt
 }
 
 fn violations(index: &Index, request: &Request<'_>, time: Timestamp) -> Result<Vec<String>, Corrupt> {
-    let Ok(question) = Question::resolve(index, request, time) else { return Ok(Vec::new()) };
+    let mut room = None;
+    let Ok(question) = Question::resolve(index, request, time, &mut room) else { return Ok(Vec::new()) };
     let Some(change) = optional(question.action.change) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     let mut see = |violation| {

@@ -131,7 +131,8 @@ impl<'i> Seats<'i> {
     }
 
     fn in_force(&self, holders: &Holders<'i>, through: Through<'i>, binding: &BindingRecord) -> Result<bool, Corrupt> {
-        holders.in_force(through, binding, self.index.record(binding.scope.get())?)
+        let role = self.index.record(binding.role.get())?;
+        holders.in_force(through, binding, role, self.index.record(binding.scope.get())?)
     }
 
     /// What a group holds that counts.

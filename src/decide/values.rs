@@ -144,12 +144,17 @@ pub(super) fn literal(index: &Index, number: u32) -> Result<Seen<'_>, Corrupt> {
 }
 
 /// Whether a request says of an entity what the snapshot knows to be otherwise.
+#[inline]
 pub(super) fn contradicts(
     index: &Index,
     kind: u16,
     entity: Option<u32>,
     sent: Properties<'_>,
 ) -> Result<bool, Corrupt> {
+    if sent.is_empty() { Ok(false) } else { some_contradicts(index, kind, entity, sent) }
+}
+
+fn some_contradicts(index: &Index, kind: u16, entity: Option<u32>, sent: Properties<'_>) -> Result<bool, Corrupt> {
     for (name, value) in sent {
         let Some(number) = index.attribute_named(kind, name)? else { continue };
         if *value == Value::Null {

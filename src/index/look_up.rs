@@ -5,42 +5,12 @@ use std::cmp::Ordering;
 use crate::compile::layout::{
     ANY_TYPE, AttributeRecord, AttributeValueRecord, BindingRecord, CredentialRecord, DemandRecord, EntityRecord,
     MembershipRecord, NONE, NameKind, NameSlot, PermissionRecord, RoleRecord, RuleRecord, SeatClassRecord, Section,
-    TargetedForbidRecord, TypeRecord, ValueRecord, entity_hash, first_slot, name_hash, type_flags,
+    TargetedForbidRecord, TypeRecord, ValueRecord, first_slot, name_hash, type_flags,
 };
 
-use super::read::Corrupt;
+use super::held::Held;
+use super::read::{Corrupt, same};
 use super::{Counts, Index};
-
-/// A subject's bindings, by scope.
-#[derive(Debug, Clone, Copy)]
-pub struct Held<'i>(&'i [BindingRecord]);
-
-impl<'i> Held<'i> {
-    /// The bindings on one scope.
-    #[inline]
-    pub fn at(&self, scope: u32) -> &'i [BindingRecord] {
-        // Most subjects hold a few roles: then a scan beats a search.
-        const FEW: usize = 8;
-        let from = if self.0.len() <= FEW {
-            self.0.iter().position(|binding| binding.scope.get() >= scope).unwrap_or(self.0.len())
-        } else {
-            self.0.partition_point(|binding| binding.scope.get() < scope)
-        };
-        let rest = self.0.get(from..).unwrap_or_default();
-        let mine = rest.iter().take_while(|binding| binding.scope.get() == scope).count();
-        rest.get(..mine).unwrap_or_default()
-    }
-
-    /// All of them.
-    pub fn all(&self) -> &'i [BindingRecord] {
-        self.0
-    }
-
-    /// Whether they stand in the order that a look-up needs.
-    pub(super) fn is_sorted(&self) -> bool {
-        self.0.is_sorted_by_key(|binding| binding.scope.get())
-    }
-}
 
 /// The forbids that bind one holder, by scope.
 #[derive(Debug, Clone, Copy)]
@@ -110,40 +80,21 @@ impl Index {
 
     fn named(&self, kind: NameKind, owner: u32, name: &[u8]) -> Result<Option<u32>, Corrupt> {
         let slots = self.count::<NameSlot>();
-        let hash = name_hash(self.name_seed, kind, owner, name);
-        let mut at =
-            u32::try_from(first_slot(hash, usize::try_from(slots).map_err(|_| Corrupt)?)).map_err(|_| Corrupt)?;
-        for _ in 0..=self.name_probes {
+        let mut at = first_slot(name_hash(self.name_seed, kind, owner, name), slots);
+        let mut left = self.name_probes;
+        loop {
             let slot: &NameSlot = self.record(at)?;
             if slot.value.get() == NONE {
                 return Ok(None);
             }
-            let same = slot.kind == kind as u8 && slot.owner.get() == owner;
-            if same && self.text_bytes(slot.name.get())? == name {
+            let of_same = slot.kind == kind as u8 && slot.owner.get() == owner;
+            if of_same && same(self.text_bytes(slot.name.get())?, name) {
                 return Ok(Some(slot.value.get()));
             }
+            let Some(fewer) = left.checked_sub(1) else { return Ok(None) };
+            left = fewer;
             at = if at + 1 == slots { 0 } else { at + 1 };
         }
-        Ok(None)
-    }
-
-    /// The entity of a type and id.
-    #[inline]
-    pub(crate) fn entity_named(&self, kind: u16, id: &str) -> Result<Option<u32>, Corrupt> {
-        let slots = self.section(Section::EntitySlots).len() / 4;
-        let mut at = first_slot(entity_hash(self.entity_seed, kind, id.as_bytes()), slots);
-        for _ in 0..=self.entity_probes {
-            let entity = self.number_at(Section::EntitySlots, at)?;
-            if entity == NONE {
-                return Ok(None);
-            }
-            let record: &EntityRecord = self.record(entity)?;
-            if record.kind.get() == kind && self.text_bytes(record.id.get())? == id.as_bytes() {
-                return Ok(Some(entity));
-            }
-            at = if at + 1 == slots { 0 } else { at + 1 };
-        }
-        Ok(None)
     }
 
     /// The governor of a path.
@@ -258,8 +209,13 @@ impl Index {
     /// The rules of a role on a permission.
     #[inline]
     pub(crate) fn rules_on(&self, role: u32, permission: u32) -> Result<&[RuleRecord], Corrupt> {
-        let record: &RoleRecord = self.record(role)?;
-        let rules: &[RuleRecord] = self.records(record.rules.get(), record.rules_end.get())?;
+        self.rules_of(self.record(role)?, permission)
+    }
+
+    /// The same of a role that is at hand.
+    #[inline]
+    pub(crate) fn rules_of(&self, role: &RoleRecord, permission: u32) -> Result<&[RuleRecord], Corrupt> {
+        let rules: &[RuleRecord] = self.records(role.rules.get(), role.rules_end.get())?;
         let from = rules.partition_point(|rule| rule.permission.get() < permission);
         let rest = rules.get(from..).unwrap_or_default();
         let mine = rest.iter().take_while(|rule| rule.permission.get() == permission).count();

@@ -2,16 +2,17 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
 use crate::compile::layout::{
     AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, ChangeRecord, CredentialRecord,
-    CredentialScopeRecord, DemandRecord, EntityRecord, ExclusiveRecord, ForbidRecord, HeaderRecord, HolderRecord,
-    HolderValueRecord, InstructionRecord, LimitRecord, MAGIC, MembershipRecord, NONE, NameSlot, ParameterRecord,
-    PermissionRecord, ProgramRecord, PurviewRecord, RequirementRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES,
-    ScopeRequirementRecord, SeatClassRecord, SeatRuleRecord, Section, TargetedForbidRecord, TermsRecord, TypeRecord,
-    VERSION, ValueRecord,
+    CredentialScopeRecord, DemandRecord, EntityRecord, EntitySlot, ExclusiveRecord, ForbidRecord, HeaderRecord,
+    HolderRecord, HolderValueRecord, InstructionRecord, LimitRecord, MAGIC, MembershipRecord, NONE, NameSlot,
+    ParameterRecord, PermissionRecord, ProgramRecord, PurviewRecord, RequirementRecord, RoleRecord, RuleRecord,
+    SECTIONS, SUBJECT_TYPES, ScopeRequirementRecord, SeatClassRecord, SeatRuleRecord, Section, TargetedForbidRecord,
+    TermsRecord, TypeRecord, VERSION, ValueRecord,
 };
 
 mod conditions;
@@ -58,26 +59,24 @@ impl Index {
 
     /// As [`Index::open`], for bytes of which the first `start` are not its own: a large file is never copied.
     pub(super) fn open_behind(bytes: Vec<u8>, start: usize) -> Result<Self, OpenError> {
-        let own = bytes.get(start..).unwrap_or_default();
-        let (header, _) = HeaderRecord::ref_from_prefix(own).map_err(|_| OpenError::Foreign)?;
+        let whole = Bytes::from(bytes);
+        let own = whole.slice(start.min(whole.len())..);
+        let (header, _) = HeaderRecord::ref_from_prefix(&own).map_err(|_| OpenError::Foreign)?;
         if header.magic != MAGIC {
             return Err(OpenError::Foreign);
         }
         if header.version.get() != VERSION {
             return Err(OpenError::Version { found: header.version.get() });
         }
-        let sections = sections(header, own.len())?.map(|(from, to)| (start + from, start + to));
-        let digest = *blake3::hash(own).as_bytes();
         let index = Self {
-            sections,
+            sections: sections(header, own.len())?.map(|(from, to)| own.slice(from..to)),
             flags: header.flags.get(),
             name_seed: header.name_seed.get(),
             entity_seed: header.entity_seed.get(),
             name_probes: header.name_probes.get(),
             entity_probes: header.entity_probes.get(),
-            digest,
-            start,
-            bytes,
+            digest: *blake3::hash(&own).as_bytes(),
+            bytes: own.clone(),
         };
         index.validate()?;
         Ok(index)
@@ -144,7 +143,7 @@ impl Index {
             self.is_whole::<DemandRecord>(),
             self.section(Section::CredentialLists).len().is_multiple_of(4),
             self.section(Section::Parents).len().is_multiple_of(4),
-            self.section(Section::EntitySlots).len().is_multiple_of(4),
+            self.is_whole::<EntitySlot>(),
             self.section(Section::GeneralForbids).len().is_multiple_of(4),
             self.count::<TypeRecord>() < u32::from(SUBJECT_TYPES),
         ];

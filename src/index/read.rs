@@ -5,10 +5,10 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use crate::compile::layout::{
     AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, ChangeRecord, CredentialRecord,
-    CredentialScopeRecord, DemandRecord, EntityRecord, ExclusiveRecord, ForbidRecord, HolderRecord, HolderValueRecord,
-    InstructionRecord, LimitRecord, MembershipRecord, NONE, NameSlot, ParameterRecord, PermissionRecord, ProgramRecord,
-    PurviewRecord, RequirementRecord, RoleRecord, RuleRecord, ScopeRequirementRecord, SeatClassRecord, SeatRuleRecord,
-    Section, TargetedForbidRecord, TermsRecord, TypeRecord, ValueRecord,
+    CredentialScopeRecord, DemandRecord, EntityRecord, EntitySlot, ExclusiveRecord, ForbidRecord, HolderRecord,
+    HolderValueRecord, InstructionRecord, LimitRecord, MembershipRecord, NONE, NameSlot, ParameterRecord,
+    PermissionRecord, ProgramRecord, PurviewRecord, RequirementRecord, RoleRecord, RuleRecord, ScopeRequirementRecord,
+    SeatClassRecord, SeatRuleRecord, Section, TargetedForbidRecord, TermsRecord, TypeRecord, ValueRecord,
 };
 
 use super::Index;
@@ -51,6 +51,7 @@ records! {
     HolderRecord => Holders,
     HolderValueRecord => HolderValues,
     EntityRecord => Entities,
+    EntitySlot => EntitySlots,
     AttributeValueRecord => AttributeValues,
     MembershipRecord => Memberships,
     BindingRecord => Bindings,
@@ -68,9 +69,9 @@ records! {
 
 impl Index {
     /// A table's bytes.
+    #[inline]
     pub(super) fn section(&self, section: Section) -> &[u8] {
-        let place = self.sections.get(section as usize).copied();
-        place.and_then(|(start, end)| self.bytes.get(start..end)).unwrap_or_default()
+        self.sections.get(section as usize).map_or(&[], |table| table)
     }
 
     /// A record by number.
@@ -86,12 +87,14 @@ impl Index {
     }
 
     /// How many records a table has.
+    #[inline]
     pub(crate) fn count<T: Record>(&self) -> u32 {
         let size = size_of::<T>().max(1);
         u32::try_from(self.section(T::SECTION).len() / size).unwrap_or(u32::MAX)
     }
 
     /// Plain numbers of a table that holds nothing else.
+    #[inline]
     pub(crate) fn numbers(&self, section: Section, start: u32, end: u32) -> Result<&[U32], Corrupt> {
         run(self.section(section), start, end)
     }
@@ -120,8 +123,31 @@ impl Index {
 }
 
 /// A reference that may be absent.
+#[inline]
 pub(crate) fn optional(number: U32) -> Option<u32> {
     Some(number.get()).filter(|number| *number != NONE)
+}
+
+/// Whether two texts are the same. Most are short: comparing them word by word costs less than a call would.
+#[inline]
+pub(super) fn same(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        false
+    } else if left.len() > 16 {
+        left == right
+    } else if let (Some(left), Some(right)) = (ends::<8>(left), ends::<8>(right)) {
+        left.map(u64::from_le_bytes) == right.map(u64::from_le_bytes)
+    } else if let (Some(left), Some(right)) = (ends::<4>(left), ends::<4>(right)) {
+        left.map(u32::from_le_bytes) == right.map(u32::from_le_bytes)
+    } else {
+        left.iter().eq(right)
+    }
+}
+
+/// The first and the last bytes; they overlap in a text that is shorter than both.
+#[inline]
+fn ends<const N: usize>(text: &[u8]) -> Option<[[u8; N]; 2]> {
+    Some([*text.first_chunk()?, *text.last_chunk()?])
 }
 
 #[inline]

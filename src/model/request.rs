@@ -93,6 +93,7 @@ impl Request<'_> {
     ///
     /// # Errors
     /// As [`Request::check`], of a property.
+    #[inline]
     pub fn check_properties(&self) -> Result<(), Malformed> {
         check_properties("subject.properties", self.subject_properties)?;
         check_properties("action.properties", self.action_properties)?;
@@ -132,7 +133,12 @@ pub(crate) fn name_problem(text: &str) -> Option<&'static str> {
     }
 }
 
+#[inline]
 fn check_properties(field: &str, properties: Properties<'_>) -> Result<(), Malformed> {
+    if properties.is_empty() { Ok(()) } else { check_each_property(field, properties) }
+}
+
+fn check_each_property(field: &str, properties: Properties<'_>) -> Result<(), Malformed> {
     for (position, (name, value)) in properties.iter().enumerate() {
         if let Some(problem) = name_problem(name) {
             return Err(Malformed::new(field, format!("a property's name {problem}")));

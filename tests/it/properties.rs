@@ -15,6 +15,7 @@ mod totality;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::env;
+use std::hint::black_box;
 
 use proptest::collection::vec;
 use proptest::prelude::any;
@@ -203,6 +204,13 @@ fn equality(sample: &Sample, _: &mut Draw<'_>) -> Result<(), Broken> {
         if let Ok(outcome) = &reference {
             SEEN.with_borrow_mut(|seen| *seen.entry(outcome.reason).or_default() += 1);
         }
+        let heap = question.with(|request| {
+            allocation_counter::measure(|| {
+                black_box(decide::authorize(&sample.index, request, time).ok());
+            })
+        });
+        // What is wrong with a malformed request is told in words.
+        never(engine.is_ok() && heap.count_total > 0, "deciding allocates")?;
         same(&engine, &reference, "engine and reference")
     })
 }

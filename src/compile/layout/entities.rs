@@ -25,6 +25,16 @@ pub struct EntityRecord {
     pub memberships: U32,
 }
 
+/// Where an entity is looked up.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct EntitySlot {
+    /// [`super::entity_tag`]: all others are passed over without a look at their entity.
+    pub tag: U32,
+    /// The entity; [`super::NONE`] marks an empty slot.
+    pub entity: U32,
+}
+
 /// A group that a subject is in, itself or through other groups.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
@@ -51,6 +61,8 @@ pub mod membership_flags {
 pub mod entity_flags {
     /// Every question of this subject is denied.
     pub const DISABLED: u16 = 1;
+    /// Somebody holds something on it: elsewhere no path needs to be looked for.
+    pub const HELD_ON: u16 = 2;
 }
 
 /// What an entity's attribute is.

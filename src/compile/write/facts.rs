@@ -8,7 +8,9 @@ use crate::compile::entities::{AttributeValues, Entities};
 use crate::compile::groups::Memberships;
 use crate::compile::holdings::Holdings;
 use crate::compile::intern::{Runs, number};
-use crate::compile::layout::{CredentialRecord, CredentialScopeRecord, EntityRecord, NONE, Section, TermsRecord};
+use crate::compile::layout::{
+    CredentialRecord, CredentialScopeRecord, EntityRecord, NONE, Section, TermsRecord, entity_flags,
+};
 use crate::compile::sets::PermissionSets;
 
 use super::Tables;
@@ -31,11 +33,14 @@ impl Tables {
         let mut binding = 0;
         let mut groups = memberships.all().iter().peekable();
         let mut membership: u32 = 0;
-        for ((info, values), entity) in entities.list.iter().zip(&attributes.starts).zip(0_u32..) {
+        let held_on = held_on(entities.list.len(), holdings);
+        for (((info, values), held_on), entity) in
+            entities.list.iter().zip(&attributes.starts).zip(held_on).zip(0_u32..)
+        {
             let record = EntityRecord {
                 id: self.strings.push(info.id).into(),
                 kind: info.kind.into(),
-                flags: info.flags.into(),
+                flags: (info.flags | held_on).into(),
                 parent: info.parent.into(),
                 values: (*values).into(),
                 bindings: binding.into(),
@@ -97,4 +102,15 @@ impl Tables {
         self.push_bytes(Section::ScopeRequirements, credentials.requirements.as_bytes());
         self.push_bytes(Section::Demands, credentials.demands.as_bytes());
     }
+}
+
+/// For each entity, the flag that somebody holds something on it.
+fn held_on(entities: usize, holdings: &Holdings) -> Vec<u16> {
+    let mut flags = vec![0; entities];
+    for (_, held, _) in &holdings.list {
+        if let Some(flag) = usize::try_from(held.scope.get()).ok().and_then(|scope| flags.get_mut(scope)) {
+            *flag = entity_flags::HELD_ON;
+        }
+    }
+    flags
 }

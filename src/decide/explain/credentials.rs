@@ -11,7 +11,8 @@ use super::Teller;
 impl Teller<'_> {
     /// What of the credential's scope does not cover.
     pub(super) fn credential_scope(&self) -> Result<String, Corrupt> {
-        let question = self.question()?;
+        let mut room = None;
+        let question = self.question(&mut room)?;
         let Some(key) = &question.credential else { return Err(Corrupt) };
         let name = self.request.subject;
         let mut why = Vec::new();
@@ -55,9 +56,8 @@ impl Teller<'_> {
     /// The context key that the credential's type demands and the request lacks.
     pub(super) fn demanded(&self) -> Result<Option<&str>, Corrupt> {
         let Request { subject, subject_properties, context, .. } = self.request;
-        let Ok(Asker { key: Some(key), .. }) = Asker::find(self.index, *subject, subject_properties, self.time) else {
-            return Ok(None);
-        };
+        let asker = Asker::find(self.index, *subject, subject_properties, self.time, None);
+        let Ok(Asker { key: Some(key), .. }) = asker else { return Ok(None) };
         let missing = key.missing(self.index, context)?;
         let name = |demand: &DemandRecord| self.index.text(self.index.attribute(demand.attribute.get())?.name.get());
         missing.map(name).transpose()

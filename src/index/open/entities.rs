@@ -1,10 +1,7 @@
 //! What opening checks of entities: their order, their attributes and what they hold.
 
-use zerocopy::FromBytes;
-use zerocopy::little_endian::U32;
-
 use crate::compile::layout::{
-    AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, NONE, RoleRecord, Section, TermsRecord,
+    AttributeRecord, AttributeValueRecord, BindingRecord, EntityRecord, EntitySlot, NONE, RoleRecord, TermsRecord,
     TypeRecord, ValueRecord,
 };
 use crate::index::Index;
@@ -40,9 +37,8 @@ impl Index {
             self.record::<AttributeRecord>(value.attribute.get())?;
             self.check_value(&value.value, &mut lists)?;
         }
-        let slots = self.section(Section::EntitySlots);
-        let slots = <[U32]>::ref_from_bytes(slots).map_err(|_| Corrupt)?;
-        ensure(slots.iter().any(|slot| slot.get() == NONE))?;
-        ensure(slots.iter().all(|slot| slot.get() == NONE || slot.get() < entities))
+        let slots = self.all::<EntitySlot>()?;
+        ensure(slots.iter().any(|slot| slot.entity.get() == NONE))?;
+        ensure(slots.iter().all(|slot| slot.entity.get() == NONE || slot.entity.get() < entities))
     }
 }
