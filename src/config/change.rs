@@ -49,14 +49,25 @@ mod tests {
         let running = Config::default();
         for key in KEYS {
             let mut new = running.clone();
-            let set =
-                ["7", "7s", "true", "1024", "127.0.0.1:7", "/seven", "json", "all", "file:/seven", "context.seven"]
-                    .iter()
-                    .filter(|text| (key.slot)(&mut new.clone()).set(text).is_ok())
-                    .find(|text| {
-                        let mut tried = running.clone();
-                        (key.slot)(&mut tried).set(text).is_ok() && tried != running
-                    });
+            let set = [
+                "7",
+                "7s",
+                "true",
+                "1024",
+                "127.0.0.1:7",
+                "/seven",
+                "json",
+                "all",
+                "deny",
+                "file:/seven",
+                "context.seven",
+            ]
+            .iter()
+            .filter(|text| (key.slot)(&mut new.clone()).set(text).is_ok())
+            .find(|text| {
+                let mut tried = running.clone();
+                (key.slot)(&mut tried).set(text).is_ok() && tried != running
+            });
             let text = set.unwrap_or_else(|| panic!("no other value for {}", key.name));
             (key.slot)(&mut new).set(text).unwrap();
             let (live, waiting) = running.differences(&new);

@@ -66,6 +66,8 @@ impl Chain {
 
     /// What a `stat` of everything in the chain says now: two that are equal mean that nothing was replaced or written.
     pub(super) fn fingerprint(&self) -> Fingerprint {
+        // Before the first look: whoever is not run for a while must not take what it saw for older than it was.
+        let taken = SystemTime::now();
         let mut stamps: Vec<_> = self.members.iter().map(|path| (path.clone(), stamp(path, false))).collect();
         if let Some(content) = &self.content {
             for name in source_names(content).unwrap_or_default() {
@@ -74,7 +76,7 @@ impl Chain {
                 stamps.push((path, stamp));
             }
         }
-        Fingerprint(stamps)
+        Fingerprint { taken, stamps }
     }
 
     /// Follows links one at a time, noting each.
@@ -114,16 +116,28 @@ impl Chain {
     }
 }
 
-/// Device, inode, size, modification and change of each member; `None` for one that is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fingerprint(Vec<(PathBuf, Option<[i128; 5]>)>);
+/// What a look saw. Equal ones saw the same, whenever they were taken.
+#[derive(Debug, Clone)]
+pub struct Fingerprint {
+    taken: SystemTime,
+    /// Device, inode, size, modification and change of each member; `None` for one that is not there.
+    stamps: Vec<(PathBuf, Option<[i128; 5]>)>,
+}
+
+impl PartialEq for Fingerprint {
+    fn eq(&self, other: &Self) -> bool {
+        self.stamps == other.stamps
+    }
+}
+
+impl Eq for Fingerprint {}
 
 impl Fingerprint {
-    /// How long ago the youngest member was written, by the system's clock; none at all for one from the future.
+    /// How old the youngest member was then, by the system's clock; none at all for one from the future.
     pub(super) fn age(&self) -> Duration {
-        let youngest = self.0.iter().filter_map(|(_, stamp)| stamp.map(|[.., modified, _]| modified)).max();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let age = i128::try_from(now.as_nanos()).unwrap_or(0).saturating_sub(youngest.unwrap_or(0));
+        let youngest = self.stamps.iter().filter_map(|(_, stamp)| stamp.map(|[.., modified, _]| modified)).max();
+        let taken = self.taken.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let age = i128::try_from(taken.as_nanos()).unwrap_or(0).saturating_sub(youngest.unwrap_or(0));
         Duration::from_nanos(u64::try_from(age.max(0)).unwrap_or(u64::MAX))
     }
 }

@@ -199,10 +199,11 @@ impl Worker {
             }
             if !has_changed && asked.is_none() && read.elapsed() < rest {
                 self.reloader.looked();
-            } else if let Some(whole) = self.whole(found, has_settled) {
-                // The fingerprint is taken before the bytes are read: what changes in between shows at the next look.
+            } else if let Some(whole) = self.whole(found, has_settled)
+                && self.reload(&whole, &mut asked)
+            {
+                // Taken before the bytes were read: what changes later shows at the next look.
                 seen = Some(whole);
-                self.reload(asked.take());
                 read = Instant::now();
                 let next = if self.reloader.is_settled() { self.options.poll } else { pause * 2 };
                 pause = next.min(self.options.reread);
@@ -301,14 +302,21 @@ impl Worker {
         chain.fingerprint()
     }
 
-    /// Reads the source; only on demand are equal bytes built again.
-    fn reload(&mut self, asked: Option<Vec<Sender<Outcome>>>) {
-        if let Some(outcome) = self.reloader.reload(asked.is_some()) {
+    /// Reads the source, unless it is not any more what was found whole; only on demand are equal bytes built again.
+    fn reload(&mut self, whole: &Fingerprint, asked: &mut Option<Vec<Sender<Outcome>>>) -> bool {
+        let source = &self.source;
+        let outcome = self.reloader.reload_if(asked.is_some(), &|| Chain::resolve(source).fingerprint() == *whole);
+        if self.reloader.was_disturbed() {
+            return false;
+        }
+        let asked = asked.take();
+        if let Some(outcome) = outcome {
             (self.on_outcome)(&outcome);
             for tell in asked.into_iter().flatten() {
                 drop(tell.send(outcome.clone()));
             }
         }
+        true
     }
 }
 

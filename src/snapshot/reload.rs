@@ -72,6 +72,8 @@ pub(super) struct Reloader {
     max_age: Option<Duration>,
     /// The bytes that were tried last and what came of them: equal bytes are not built twice.
     tried: Option<blake3::Hash>,
+    /// Whether the source changed between the look at it and the end of reading it.
+    disturbed: bool,
     /// The highest sequence that was live, with its content.
     mark: Option<(u64, String)>,
 }
@@ -94,6 +96,7 @@ impl Reloader {
             retired: Retired::default(),
             memory: ControlGroup::default(),
             tried: None,
+            disturbed: false,
             mark: None,
         }
     }
@@ -137,11 +140,24 @@ impl Reloader {
         self.tried.is_some()
     }
 
-    /// Reads the source and applies it if it is new and right. `None` when the same bytes were tried before and
-    /// nothing is to be said; `force` builds them again.
+    /// Whether the last attempt read what was being changed, and so tried nothing.
+    pub(super) fn was_disturbed(&self) -> bool {
+        self.disturbed
+    }
+
+    /// The same as [`Self::reload_if`] where nobody else changes the source.
+    #[cfg(test)]
     pub(super) fn reload(&mut self, force: bool) -> Option<Outcome> {
+        self.reload_if(force, &|| true)
+    }
+
+    /// Reads the source and applies it if it is new and right, and `still` what it was when it was found whole. `None`
+    /// when the same bytes were tried before and nothing is to be said; `force` builds them again.
+    pub(super) fn reload_if(&mut self, force: bool, still: &dyn Fn() -> bool) -> Option<Outcome> {
         let begun = Instant::now();
-        match self.attempt(force) {
+        self.disturbed = false;
+        match self.attempt(force, still) {
+            Ok(None) if self.disturbed => None,
             Ok(outcome) => {
                 if matches!(outcome, Some(Outcome::Unchanged)) {
                     self.store.confirm();
@@ -176,7 +192,7 @@ impl Reloader {
         Some(self.publish(snapshot))
     }
 
-    fn attempt(&mut self, force: bool) -> Result<Option<Outcome>, LoadError> {
+    fn attempt(&mut self, force: bool, still: &dyn Fn() -> bool) -> Result<Option<Outcome>, LoadError> {
         let sources = match self.read() {
             Ok(sources) => sources,
             Err(error) => {
@@ -185,6 +201,11 @@ impl Reloader {
                 return Err(error);
             }
         };
+        // Whoever began to write after the look may have written the first half of it by now.
+        if !still() {
+            self.disturbed = true;
+            return Ok(None);
+        }
         let hash = hash_sources(&sources);
         if !force && self.tried == Some(hash) {
             return Ok(None);

@@ -55,7 +55,7 @@ const HEADS: [Head; 18] = [
     ("binary metadata", |request| set(request, "x-some-bin", "AAEC")),
     ("a query", |request| *request.uri_mut() = format!("http://localhost{PATH}?a=b").parse().unwrap()),
     ("another case", |request| {
-        *request.uri_mut() = format!("http://localhost{}", PATH.to_lowercase()).parse().unwrap()
+        *request.uri_mut() = format!("http://localhost{}", PATH.to_lowercase()).parse().unwrap();
     }),
     ("GET", |request| *request.method_mut() = Method::GET),
 ];
@@ -66,14 +66,12 @@ fn set(request: &mut Request<()>, name: &'static str, value: &str) {
 
 /// Bodies by what is odd about them.
 fn bodies() -> Vec<(&'static str, Vec<u8>)> {
-    let plain = question("ana", "access");
-    let with = |change: fn(&mut v1::AuthorizeRequest)| {
-        let mut request = plain.clone();
-        change(&mut request);
-        framed(&request.encode_to_vec())
-    };
-    let value = |kind| v1::Value { kind: Some(kind) };
-    let encoded = plain.encode_to_vec();
+    [odd_bytes(), odd_requests()].concat()
+}
+
+/// Frames and messages that are odd as bytes.
+fn odd_bytes() -> Vec<(&'static str, Vec<u8>)> {
+    let encoded = question("ana", "access").encode_to_vec();
     let mut odd = vec![
         ("allowed", framed(&encoded)),
         ("denied", framed(&question("bob", "access").encode_to_vec())),
@@ -94,6 +92,25 @@ fn bodies() -> Vec<(&'static str, Vec<u8>)> {
         ("said to be shorter", [&[0, 0, 0, 0, 9][..], &encoded].concat()),
         ("said to be 4 GiB", [&[0, 0xff, 0xff, 0xff, 0xff][..], &encoded].concat()),
         ("too large", framed(&vec![0x0a; LARGEST + 1])),
+    ];
+    for flag in [1, 2, 255] {
+        let mut frame = framed(&encoded);
+        frame[0] = flag;
+        odd.push(("another flag", frame));
+    }
+    odd
+}
+
+/// Whole messages that ask something odd.
+fn odd_requests() -> Vec<(&'static str, Vec<u8>)> {
+    let plain = question("ana", "access");
+    let with = |change: fn(&mut v1::AuthorizeRequest)| {
+        let mut request = plain.clone();
+        change(&mut request);
+        framed(&request.encode_to_vec())
+    };
+    let value = |kind| v1::Value { kind: Some(kind) };
+    let mut odd = vec![
         ("an empty id", with(|request| request.subject.as_mut().unwrap().id.clear())),
         ("no subject", with(|request| request.subject = None)),
         ("a control character", with(|request| request.resource.as_mut().unwrap().id = "a\tb".into())),
@@ -150,11 +167,6 @@ fn bodies() -> Vec<(&'static str, Vec<u8>)> {
     let mut request = plain.clone();
     request.context = (0..257).map(|number| (format!("{number}"), value(Kind::BoolValue(true)))).collect();
     odd.push(("257 properties", framed(&request.encode_to_vec())));
-    for flag in [1, 2, 255] {
-        let mut frame = framed(&encoded);
-        frame[0] = flag;
-        odd.push(("another flag", frame));
-    }
     odd
 }
 

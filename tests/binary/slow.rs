@@ -172,7 +172,7 @@ fn answers_that_nobody_takes_do_not_pile_up() {
 fn messages_that_never_come_whole_do_not_pile_up() {
     let daemon = Daemon::start(&good()).ready();
     // A batch may have 4 MiB: each of these stops at three.
-    let begun = [&[0][..], &(4_u32 << 20).to_be_bytes(), &[0; 3 << 20]].concat();
+    let begun = [&[0][..], &(4_u32 << 20).to_be_bytes(), &vec![0; 3 << 20]].concat();
     let path = "/sidegate.v1.AuthorizationService/BatchAuthorize";
     unharmed(&daemon, "messages that never come whole", || {
         block_on(async {
