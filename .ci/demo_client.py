@@ -112,9 +112,13 @@ def use(process):
     with grpc.insecure_channel(found["grpc"]) as channel:
         grpc.channel_ready_future(channel).result(timeout=ANSWER_SECONDS)
         asker = Asker(channel)
-        health = health_pb2_grpc.HealthStub(channel).Check(
-            health_pb2.HealthCheckRequest(service=SERVICE), timeout=ANSWER_SECONDS
-        )
+        stub, deadline = health_pb2_grpc.HealthStub(channel), time.monotonic() + ANSWER_SECONDS
+        while True:
+            health = stub.Check(health_pb2.HealthCheckRequest(service=SERVICE), timeout=ANSWER_SECONDS)
+            # It follows the snapshot a moment later.
+            if health.status == health_pb2.HealthCheckResponse.SERVING or time.monotonic() > deadline:
+                break
+            time.sleep(0.01)
         require(health.status == health_pb2.HealthCheckResponse.SERVING, f"health is {health.status}")
         expect(asker, "update", "analytics_dashboard/kpi", "DECISION_ALLOW")
         expect(asker, "update", "bot/helper", "DECISION_DENY")

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -15,6 +16,9 @@ use super::serve::ended;
 
 const POLICY: &str = include_str!("../../config/studios/dialog-studio/policy.yaml");
 const FACTS: &str = include_str!("../../config/studios/dialog-studio/facts.yaml");
+
+/// How long the example may take to be served: a tenth of a second on any machine that is not very busy.
+const START: Duration = Duration::from_secs(10);
 
 /// Where to serve the example.
 #[derive(Debug, Args)]
@@ -54,6 +58,9 @@ fn write_example(directory: &Path) -> io::Result<()> {
 }
 
 fn introduce(running: &Running, directory: &Path) {
+    // What was written a moment ago may be half of what is to come: the daemon waits, and who reads this would not. If it
+    // is in vain, its log tells why.
+    running.ready(START);
     let addresses = running.addresses();
     let address = addresses.data.map(|address| address.to_string()).unwrap_or_default();
     let ops = addresses.ops.map(|address| address.to_string()).unwrap_or_default();

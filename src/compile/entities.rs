@@ -10,7 +10,7 @@ use super::groups::BuiltIn;
 use super::intern::{Strings, number};
 use super::layout::{AttributeValueRecord, MAX_SCOPE_DEPTH, NONE, entity_flags};
 use super::schema::{Schema, TypeSort};
-use super::values::{Literals, Reading};
+use super::values::{Literals, Reading, describe};
 
 /// The entities of a snapshot.
 #[derive(Debug)]
@@ -310,6 +310,15 @@ impl<'f> Entities<'f> {
                     Ok(Some(value)) => values.records.push(AttributeValueRecord { attribute: attribute.into(), value }),
                     Ok(None) => {}
                     Err(problem) => {
+                        // What is wrong is said with the value, which a `sensitive` one must not be.
+                        let problem = if declared.declared.sensitive {
+                            let wanted = describe(schema, &declared.kind);
+                            format!(
+                                "is not {wanted}, or cannot be one here; it is `sensitive`, so its value is not shown"
+                            )
+                        } else {
+                            problem
+                        };
                         findings.error(
                             literal.at,
                             format!("attribute `{}` of `{}` {problem}", name.value, info.name.value),

@@ -77,6 +77,24 @@ impl Report {
         }
     }
 
+    /// Every finding with its place and what to do, but none of the lines: those may hold what is `sensitive`.
+    pub fn brief(&self) -> String {
+        let mut lines = self.lines();
+        let more = lines.len().saturating_sub(MAX_SHOWN);
+        lines.truncate(MAX_SHOWN);
+        for (line, one) in lines.iter_mut().zip(&self.diagnostics) {
+            if let Some(help) = &one.help {
+                line.push_str("\n  = help: ");
+                line.push_str(&escape(help));
+            }
+        }
+        if more > 0 {
+            lines.push(format!("and {more} more"));
+        }
+        lines.push("`sidegate validate` shows the lines".to_owned());
+        lines.join("\n")
+    }
+
     fn source(&self, at: Position) -> Option<&Source> {
         self.sources.get(usize::try_from(at.source.0).ok()?)
     }

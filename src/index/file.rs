@@ -9,7 +9,7 @@
 //! - A base is named by its digest, which no publication changes: a delta says which base it needs, and one for another
 //!   base is refused as a foreign file is.
 //! - A delta takes a header of this form with a flag of its own; a program that does not know the flag refuses the file
-//!   ([`flags`]), and never takes a delta for a snapshot.
+//!   (`flags`), and never takes a delta for a snapshot.
 //! - Its `sequence` is that of what comes out, in one order with whole files, so that whoever missed one takes the next
 //!   whole one.
 //! - Applying one is a merge of tables in which records stand in order (entities by type and id, bindings by holder), by

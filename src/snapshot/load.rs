@@ -51,7 +51,7 @@ pub struct Snapshot {
     pub generation: u64,
     /// Where it was read from.
     pub source: PathBuf,
-    /// The files in it by name, the first [`MOST_FILES`] of them.
+    /// The files in it by name, the first hundred of them.
     pub files: Vec<String>,
     /// How many files there are.
     pub file_count: usize,
@@ -133,13 +133,17 @@ pub struct Failure {
     pub errors: Vec<String>,
     /// How many findings there are.
     pub error_count: usize,
-    /// Everything, rendered with the offending lines; cut where it is very long.
+    /// Everything but the offending lines: it goes into logs. Cut where it is very long.
     pub rendered: String,
 }
 
 impl Failure {
     pub(super) fn new(error: &LoadError, at: SystemTime, took: Duration) -> Self {
-        let rendered = shortened(error.to_string(), LONGEST_REPORT);
+        let rendered = match error {
+            LoadError::Rejected(report) => report.brief(),
+            other => other.to_string(),
+        };
+        let rendered = shortened(rendered, LONGEST_REPORT);
         let mut errors = match error {
             LoadError::Rejected(report) => report.lines(),
             LoadError::Read(_)

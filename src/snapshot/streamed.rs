@@ -1,6 +1,6 @@
 //! From a path to an index without keeping the text of facts: for the command line, which builds once and goes.
 //!
-//! A daemon reads the whole source first ([`super::read`]): a source that changes while it is read must cost it nothing.
+//! A daemon reads the whole source first ([`super::read()`]): a source that changes while it is read must cost it nothing.
 
 use std::cell::Cell;
 use std::fs::File;

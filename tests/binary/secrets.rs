@@ -111,6 +111,10 @@ fn no_secret_is_told_anywhere() {
     let mut said = Vec::new();
     block_on(ask_everywhere(&daemon.data, &mut said));
     said.push(daemon.get("/metrics").1);
+    // A mistake in a secret, and one beside it.
+    daemon.write(&POLICY.replace("pin: 17", "pin: canary-5f3b-pin, mod: 1"));
+    let refused = daemon.logged("the source was refused").to_string();
+    assert!(refused.contains("policy.yaml:19:") && refused.contains("`pin`") && refused.contains("`mod`"), "{refused}");
     let ended = daemon.terminate();
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let decisions = fs::read_to_string(directory.path().join("decisions")).unwrap();

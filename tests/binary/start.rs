@@ -79,5 +79,5 @@ fn fail_fast_ends_with_65_and_shows_the_mistake() {
     let ended = run(&[&["serve", "--fail-fast", "--snapshot", source][..], &listen].concat());
     assert_eq!(ended.code, Some(65), "{}", ended.err);
     assert!(ended.err.contains("policy.yaml:2:1"), "{}", ended.err);
-    assert!(ended.err.contains("2 | rolls: {}\n  | ^^^^^\n"), "{}", ended.err);
+    assert!(ended.err.contains("`sidegate validate` shows the lines"), "{}", ended.err);
 }
