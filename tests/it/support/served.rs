@@ -65,6 +65,11 @@ impl Served {
         }
     }
 
+    /// A refusal with the facts that it speaks of, whose lines a daemon does not tell: what it does not name stands there.
+    fn with_text(&self, told: &str) -> String {
+        format!("{told}\n{}", fs::read_to_string(self.directory.path().join("facts.yaml")).unwrap_or_default())
+    }
+
     /// Puts another text in a file's place, in one step.
     fn replace(&self, name: &str, text: &[u8]) {
         let next = self.directory.path().join("next");
@@ -111,7 +116,7 @@ impl Door for Socket {
         let served = Served::start(&[("policy.yaml", &policy), ("facts.yaml", facts.yaml.as_bytes())]);
         if let Some(failure) = served.running.store().status().failure {
             assert!(served.is_unavailable(), "a refused first load must leave the daemon up and without an answer");
-            return Err(failure.rendered.clone());
+            return Err(served.with_text(&failure.rendered));
         }
         self.live = Some((served, policy, facts.yaml.clone()));
         Ok(())
@@ -129,7 +134,7 @@ impl Door for Socket {
         } else {
             let told = |status: &Status| status.generation > generation || status.failure.is_some();
             let status = served.wait_until("the reload ends", told);
-            status.failure.map_or(Ok(()), |failure| Err(failure.rendered.clone()))
+            status.failure.map_or(Ok(()), |failure| Err(served.with_text(&failure.rendered)))
         };
         self.live = Some((served, own, String::new()));
         outcome
