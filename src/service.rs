@@ -9,6 +9,7 @@ mod clock;
 mod connection;
 mod consistency;
 mod convert;
+mod direct;
 mod expensive;
 mod fast;
 mod flow;
@@ -31,6 +32,7 @@ mod stream;
 mod tls;
 mod wire;
 mod worker;
+mod written;
 
 pub use authorization::Authorization;
 pub use caller::{
@@ -39,7 +41,9 @@ pub use caller::{
 pub use clock::Clock;
 pub use connection::{Connected, HttpLimits};
 pub use expensive::Expensive;
-pub use fast::{FastPath, PlainQuestion};
+pub use fast::{
+    FastPath, {PlainBatch, PlainQuestion},
+};
 pub use front::Kind;
 pub use health::{Health, HealthService};
 pub use listener::{Accept, Listener, Stream, accept_loop, bind_tcp};
