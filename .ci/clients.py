@@ -1,7 +1,8 @@
 """Runs the clients of `deploy/clients/` against the daemon and against servers that misbehave: none may ever allow
 what it was not told to allow.
 
-Usage: clients.py SIDEGATE PYTHON NAME=COMMAND..., where each command, given an address, answers lines of standard input.
+Usage: clients.py SIDEGATE PYTHON NAME=COMMAND..., where each command, given an address, answers lines of standard input;
+one that is named NAME:tcp is not asked over the Unix socket.
 The policy is the one of deploy/kubernetes/base, and one order that is sent. Each client goes through the same story.
 First the program of the README's section "Clients" is run, with the modules of the folder PYTHON.
 """
@@ -24,7 +25,8 @@ import grpc
 
 POLICY = Path("deploy/kubernetes/base/policy")
 START_SECONDS = 30
-ANSWER_SECONDS = 5  # a client's deadline is half a second; the rest is for a slow machine
+ANSWER_SECONDS = 20  # a client's deadline is half a second; the rest is for a slow machine
+SLOW_TIMES = 20
 BACK_SECONDS = 10  # a client looks again every second at most
 ASK_ALLOW, ALLOW = "user/ana order/1001 view", "view=ALLOW"
 SERVICE = "sidegate.v1.AuthorizationService"
@@ -102,6 +104,11 @@ def free_port():
 
 def answers(name, client, question, wanted):
     said = client.ask(question)
+    # Half a second may pass on a machine with much else to do. That is denied, and asked again here.
+    for _ in range(SLOW_TIMES):
+        if "(DEADLINE" not in said.upper():
+            break
+        said = client.ask(question)
     require(said == wanted, f"{name}: `{question}` is answered `{said}`, not `{wanted}`")
 
 
@@ -125,7 +132,7 @@ def story(name, command, daemon, address):
         # Malformed: an error of the call, of one item, and of the whole batch.
         too_long = "x" * 1100
         said, _ = denied(name, client, f"user/ana order/1001 {too_long}")
-        require("INVALID_ARGUMENT" in said, f"{name}: a malformed question is answered `{said[-60:]}`")
+        require("(INVALIDARGUMENT)" in said.replace("_", "").upper(), f"{name}: a malformed question is answered `{said[-60:]}`")
         said = client.ask(f"user/ana order/1001 view {too_long}")
         require(said.startswith("view=ALLOW") and said.count("=ALLOW") == 1, f"{name}: a malformed item: `{said[:60]}`")
         denied(name, client, "user/ana order/1001 " + " ".join(f"view{number}" for number in range(1100)))
@@ -205,12 +212,14 @@ def lies(name, command):
                 said = client.ask(question)
                 require("=ALLOW" not in said and "=DENY" in said, f"{name}: {what} is taken for `{said}`")
         # What is tried again, and how often.
-        liar.single, liar.asked, liar.unavailable = decision(1), 0, 1
-        answers(name, client, ASK_ALLOW, ALLOW)
-        require(liar.asked == 2, f"{name}: asked {liar.asked} times where the second answer was good")
-        liar.asked, liar.unavailable = 0, 100
-        denied(name, client, ASK_ALLOW)
-        require(liar.asked == 3, f"{name}: asked {liar.asked} times where no answer came")
+        liar.single = decision(1)
+        for unavailable, wanted, times in ((1, ALLOW, 2), (100, "view=DENY:(UNAVAILABLE)", 3)):
+            for _ in range(SLOW_TIMES):
+                liar.asked, liar.unavailable = 0, unavailable
+                if "(DEADLINE" not in (said := client.ask(ASK_ALLOW)).upper():
+                    break
+            require(said.upper() == wanted.upper(), f"{name}: {said} after {unavailable} failures")
+            require(liar.asked == times, f"{name}: asked {liar.asked} times, not {times}, after {unavailable} failures")
     print(f"clients: {name}: {len(LIES)} lies are denied; asks again, three times at most", flush=True)
 
 
@@ -250,7 +259,7 @@ def main(sidegate, modules, *clients):
         name, _, command = client.partition("=")
         command = shlex.split(command)
         with serving(sidegate, files) as daemon:
-            for address in daemon.addresses:
+            for address in daemon.addresses[: 1 if name.endswith(":tcp") else 2]:
                 story(name, command, daemon, address)
         lies(name, command)
     print(f"clients: {len(clients)} clients never allowed what they were not told to allow")

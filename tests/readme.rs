@@ -130,13 +130,14 @@ fn every_key_and_variable_told_exists() {
         told += 1;
     }
     assert!(told >= 8, "only {told} keys were found");
-    // Those of the tests and benchmarks are read by them.
+    // Those of the tests, benchmarks and clients are read by them.
     let tests = [
         "tests/it/properties.rs",
         "tests/it/adversarial/size.rs",
         "tests/it/adversarial/text.rs",
         "benches/decide.rs",
         ".ci/instructions.py",
+        "deploy/clients/python/sidegate_client.py",
     ];
     let tests = tests.map(|file| fs::read_to_string(root().join(file)).unwrap());
     let text = text + &tests.concat();
