@@ -93,7 +93,9 @@ where
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let answer = match (layer.meaning)(&parts) {
-                Some(Question { subject, action, resource }) => layer.sidegate.check(&subject, &action, &resource).await,
+                Some(Question { subject, action, resource }) => {
+                    layer.sidegate.check(&subject, &action, &resource).await
+                }
                 None => return Ok(denial(layer.door, false)),
             };
             if answer.allowed() {

@@ -9,10 +9,12 @@ use tonic::{Code, Request, Response, Status};
 
 use proto::authorization_service_client::AuthorizationServiceClient;
 use proto::batch_authorize_result::Outcome;
-use proto::{Action, AuthorizeRequest, BatchAuthorizeRequest, BatchAuthorizeResult, Decision, Reason, Resource, Subject};
+use proto::{
+    Action, AuthorizeRequest, BatchAuthorizeRequest, BatchAuthorizeResult, Decision, Reason, Resource, Subject,
+};
 
 /// The messages of `sidegate.v1`.
-#[expect(missing_docs, clippy::pedantic, reason = "generated; documented in proto/")]
+#[expect(clippy::pedantic, reason = "generated; documented in proto/")]
 pub mod proto {
     tonic::include_proto!("sidegate.v1");
 }
@@ -112,7 +114,8 @@ impl Sidegate {
     /// The same, and why.
     pub async fn check(&self, subject: &Entity, action: &str, resource: &Entity) -> Answer {
         let asked = question(subject, action, resource);
-        let call = |mut client: AuthorizationServiceClient<Channel>, request| async move { client.authorize(request).await };
+        let call =
+            |mut client: AuthorizationServiceClient<Channel>, request| async move { client.authorize(request).await };
         match self.ask(asked, call).await {
             Ok(answer) => Answer::decided(answer.decision, answer.reason),
             Err(status) => Answer::failed(name(status.code())),
@@ -124,8 +127,9 @@ impl Sidegate {
         let every = |answer: Answer| vec![answer; actions.len()];
         let requests = actions.iter().map(|action| question(subject, action, resource)).collect();
         let batch = BatchAuthorizeRequest { requests, ..Default::default() };
-        let call =
-            |mut client: AuthorizationServiceClient<Channel>, request| async move { client.batch_authorize(request).await };
+        let call = |mut client: AuthorizationServiceClient<Channel>, request| async move {
+            client.batch_authorize(request).await
+        };
         match self.ask(batch, call).await {
             Ok(answer) if answer.results.len() != actions.len() => every(Answer::failed("answers are missing")),
             Ok(answer) => answer.results.into_iter().map(Answer::of_item).collect(),
@@ -134,7 +138,11 @@ impl Sidegate {
     }
 
     /// One question, asked again where nobody was there, all within one deadline.
-    async fn ask<Q, A, F>(&self, question: Q, call: impl Fn(AuthorizationServiceClient<Channel>, Request<Q>) -> F) -> Result<A, Status>
+    async fn ask<Q, A, F>(
+        &self,
+        question: Q,
+        call: impl Fn(AuthorizationServiceClient<Channel>, Request<Q>) -> F,
+    ) -> Result<A, Status>
     where
         Q: Clone,
         F: Future<Output = Result<Response<A>, Status>>,
@@ -145,7 +153,9 @@ impl Sidegate {
                 let mut request = Request::new(question.clone());
                 request.set_timeout(self.deadline);
                 match (call(self.client.clone(), request).await, pauses.next()) {
-                    (Err(status), Some(pause)) if status.code() == Code::Unavailable => tokio::time::sleep(*pause).await,
+                    (Err(status), Some(pause)) if status.code() == Code::Unavailable => {
+                        tokio::time::sleep(*pause).await
+                    }
                     (outcome, _) => return outcome.map(Response::into_inner),
                 }
             }
