@@ -1,5 +1,6 @@
 //! What stands between a connection and its routes: refuses what is no gRPC, counts, turns a panic into INTERNAL.
 
+mod bugs;
 mod streamed;
 
 use std::{
@@ -22,10 +23,8 @@ use super::{
     flow::{Arriving, InFlight, Leaving},
     registry::Connection,
 };
-use crate::observe::{
-    decision_log::TraceContext,
-    metrics::{self, Call, Metrics},
-};
+use crate::observe::metrics::{self, Call, Metrics};
+use bugs::{Bugs, tell};
 use streamed::Streamed;
 
 /// What a listener serves.
@@ -33,6 +32,8 @@ use streamed::Streamed;
 pub enum Kind {
     /// gRPC and nothing else.
     Grpc,
+    /// gRPC, and `AuthZEN` on its own paths.
+    GrpcAndAuthzen,
     /// gRPC and plain HTTP.
     Any,
 }
@@ -57,7 +58,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
         let traceparent = request.headers().get("traceparent");
         let method = metrics::Method::of(request.uri().path());
         let call = self.metrics.call(method, traceparent.and_then(|header| header.to_str().ok()));
-        let refused = self.refuse(&request);
+        let refused = self.refuse(&request, method);
         let (head, body) = request.into_parts();
         let body = Arriving::new(body, &self.connection);
         match (refused, &self.fast) {
@@ -97,7 +98,7 @@ impl Front {
                 let gathering = Inner::Gathering(Some(gather), fast.clone(), self.routes.clone());
                 return self.going(gathering, traceparent.as_ref(), in_flight, call);
             }
-            Err(_) => told(tell(&self.metrics, connection, gather.headers().get("traceparent"), &mut call)),
+            Err(_) => told(tell(&self.metrics, connection, gather.headers().get("traceparent"), &mut call), false),
         };
         Answer::Ready(Some(response))
     }
@@ -109,15 +110,27 @@ impl Front {
         in_flight: InFlight,
         call: impl Into<Option<Call>>,
     ) -> Answer {
+        let call = call.into();
+        let plain = call.as_ref().is_some_and(|call| call.method().is_authzen());
         let (connection, metrics) = (Arc::clone(&self.connection), Arc::clone(&self.metrics));
         let bugs = Bugs { connection, metrics, traceparent: traceparent.cloned() };
-        Answer::Going(Box::new(Going { inner, in_flight: Some(in_flight), call: call.into(), bugs }))
+        Answer::Going(Box::new(Going { inner, in_flight: Some(in_flight), call, plain, bugs }))
     }
 
-    fn refuse(&self, request: &Request<Incoming>) -> Option<StatusCode> {
-        if self.kind == Kind::Any {
-            None
-        } else if request.version() != Version::HTTP_2 {
+    fn refuse(&self, request: &Request<Incoming>, method: metrics::Method) -> Option<StatusCode> {
+        let speaks_authzen = self.kind == Kind::GrpcAndAuthzen;
+        if self.kind == Kind::Any || (speaks_authzen && method.is_authzen()) {
+            return None;
+        }
+        let refused = Self::refuse_plain(request)?;
+        // A path that is nearly one of `AuthZEN`'s deserves a better answer than that it is no gRPC.
+        let is_near = ["/access/", "/.well-known/"].iter().any(|begin| request.uri().path().starts_with(begin));
+        Some(if speaks_authzen && is_near { StatusCode::NOT_FOUND } else { refused })
+    }
+
+    /// Refuses what is no gRPC.
+    fn refuse_plain(request: &Request<Incoming>) -> Option<StatusCode> {
+        if request.version() != Version::HTTP_2 {
             Some(StatusCode::HTTP_VERSION_NOT_SUPPORTED)
         } else if request.method() != Method::POST {
             Some(StatusCode::METHOD_NOT_ALLOWED)
@@ -171,37 +184,9 @@ pub(super) struct Going {
     in_flight: Option<InFlight>,
     /// Until the answer is there, or its stream begins.
     call: Option<Call>,
+    /// Whether its client knows no gRPC.
+    plain: bool,
     bugs: Bugs,
-}
-
-/// What is told of a call that panics.
-struct Bugs {
-    connection: Arc<Connection>,
-    metrics: Arc<Metrics>,
-    traceparent: Option<HeaderValue>,
-}
-
-impl Bugs {
-    fn tell(&self, call: &mut Option<Call>) -> Status {
-        tell(&self.metrics, &self.connection, self.traceparent.as_ref(), call)
-    }
-}
-
-fn tell(
-    metrics: &Metrics,
-    connection: &Connection,
-    traceparent: Option<&HeaderValue>,
-    call: &mut Option<Call>,
-) -> Status {
-    metrics.panicked();
-    if let Some(call) = call {
-        call.note(Code::Internal.into());
-    }
-    let method = call.as_ref().map_or("other", |call| call.method().name());
-    let trace = traceparent.and_then(|header| TraceContext::parse(header.to_str().ok()?));
-    let trace = trace.as_ref().map(TraceContext::trace_id);
-    tracing::error!(peer = %connection.peer, method, trace, "a call panicked; this is a bug");
-    Status::internal("the call panicked; this is a bug")
 }
 
 impl Future for Answer {
@@ -216,7 +201,7 @@ impl Future for Answer {
         };
         // The handler is not polled again after a panic, so nobody sees what it left half done.
         let polled = catch_unwind(AssertUnwindSafe(|| this.answer(cx)));
-        polled.unwrap_or_else(|_| Poll::Ready(told(this.bugs.tell(&mut this.call)))).map(Ok)
+        polled.unwrap_or_else(|_| Poll::Ready(told(this.bugs.tell(&mut this.call), this.plain))).map(Ok)
     }
 }
 
@@ -230,7 +215,7 @@ impl Going {
             (Response::from_parts(head, body), code)
         } else {
             let status = Status::resource_exhausted("too many answers are not taken; try again later");
-            (told(status), Code::ResourceExhausted.into())
+            (told(status, self.plain), Code::ResourceExhausted.into())
         };
         // What answers once has nothing left that could fail.
         if let Some(mut call) = self.call.take() {
@@ -281,8 +266,15 @@ impl Going {
     }
 }
 
-fn told(status: Status) -> Response<Leaving> {
-    status.into_http::<Body>().map(|body| Leaving::of(Reply::Routed(body)))
+/// What has gone wrong, for a client of gRPC or a `plain` one: to that one a success would be an answer.
+fn told(status: Status, plain: bool) -> Response<Leaving> {
+    let is_full = status.code() == Code::ResourceExhausted;
+    let mut response = status.into_http::<Body>().map(|body| Leaving::of(Reply::Routed(body)));
+    if plain {
+        let status = if is_full { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::INTERNAL_SERVER_ERROR };
+        *response.status_mut() = status;
+    }
+    response
 }
 
 /// The code that a response has from its beginning: that of an error, or of what is no gRPC.
@@ -290,6 +282,7 @@ fn code(response: &Response<Reply>) -> Option<i32> {
     match response.headers().get("grpc-status") {
         Some(code) => Some(code.to_str().ok().and_then(|code| code.parse().ok()).unwrap_or(Code::Unknown.into())),
         None if response.status() == StatusCode::OK => None,
+        None if let Some(code) = response.extensions().get::<Code>() => Some((*code).into()),
         None if response.status() == StatusCode::SERVICE_UNAVAILABLE => Some(Code::Unavailable.into()),
         None => Some(Code::Unknown.into()),
     }

@@ -20,6 +20,8 @@ mod shared {
 use shared::{print, reference, universe};
 
 #[cfg(test)]
+mod authzen;
+#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod callers;
@@ -37,6 +39,8 @@ mod deaf;
 mod decision_log;
 #[cfg(test)]
 mod doors;
+#[cfg(test)]
+mod doors_agree;
 #[cfg(test)]
 mod exhaustion;
 #[cfg(test)]
