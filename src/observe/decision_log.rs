@@ -129,6 +129,8 @@ pub enum Door {
     Stream,
     /// `Explain`.
     Explain,
+    /// `Check` of Envoy's.
+    Check,
 }
 
 impl Door {
@@ -138,6 +140,7 @@ impl Door {
             Self::Batch => "batch",
             Self::Stream => "stream",
             Self::Explain => "explain",
+            Self::Check => "check",
         }
     }
 }

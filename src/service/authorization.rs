@@ -38,6 +38,11 @@ impl Authorization {
         Self { pdp, expensive, drain }
     }
 
+    /// Where its answers come from.
+    pub(super) fn pdp(&self) -> Arc<Pdp> {
+        Arc::clone(&self.pdp)
+    }
+
     /// Where the limits are live.
     pub(super) fn gate(&self) -> Arc<Gate> {
         Arc::clone(self.pdp.gate())

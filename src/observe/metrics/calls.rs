@@ -97,6 +97,8 @@ methods! {
     WatchSnapshot "WatchSnapshot";
     /// `SnapshotService/ReloadSnapshot`.
     ReloadSnapshot "ReloadSnapshot";
+    /// `envoy.service.auth.v3.Authorization/Check`.
+    Check "Check";
     /// Every call of gRPC health.
     Health "health";
     /// Every call of server reflection.
@@ -115,8 +117,10 @@ impl Method {
         };
         match service {
             "sidegate.v1.AuthorizationService" | "sidegate.v1.SnapshotService" => {
-                Self::ALL.iter().copied().find(|known| known.name() == method).unwrap_or(Self::Other)
+                let known = Self::ALL.iter().copied().filter(|known| *known != Self::Check);
+                known.into_iter().find(|known| known.name() == method).unwrap_or(Self::Other)
             }
+            "envoy.service.auth.v3.Authorization" if method == "Check" => Self::Check,
             "grpc.health.v1.Health" => Self::Health,
             "grpc.reflection.v1.ServerReflection" | "grpc.reflection.v1alpha.ServerReflection" => Self::Reflection,
             _ => Self::Other,
