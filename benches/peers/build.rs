@@ -6,6 +6,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let proto = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
     println!("cargo::rerun-if-changed={}", proto.display());
     let files = protox::compile(["sidegate/v1/authorization.proto"], [proto])?;
-    tonic_prost_build::configure().build_client(false).generate_default_stubs(true).compile_fds(files)?;
+    tonic_prost_build::configure().generate_default_stubs(true).compile_fds(files)?;
     Ok(())
 }

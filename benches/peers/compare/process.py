@@ -27,8 +27,10 @@ class Tools:
     scratch: Path
     rounds: int
     window: float
+    short: bool = False
     cerbos: Path | None = None
-    notes: list[str] = field(default_factory=list)
+    # Large worlds that are made once, by name.
+    worlds: dict[str, Path] = field(default_factory=dict)
 
 
 def free_port() -> int:

@@ -1,7 +1,7 @@
 """The snapshot that everybody is asked about, and questions drawn at random with their right answers.
 
 Users, workspaces with four documents each, three bindings a user. Every second question is about a workspace where the
-user holds something. The numbers come from splitmix64, so they are the same in every run.
+user holds the role that it takes, and so half are allowed. The numbers come from splitmix64, so they are the same in every run.
 """
 
 import json
@@ -50,7 +50,11 @@ class Draw:
 
 
 def write(directory: Path, users: int, workspaces: int, *, action: str = "update", custom_roles: int = 0) -> int:
-    """Writes `source/`, `questions.jsonl`, and `any.jsonl` without the answers; the bytes of all ids, each once."""
+    """Writes the source and the questions; the bytes of all ids, each counted once.
+
+    `questions.jsonl` has the answers, `any.jsonl` the same without, `publish.jsonl` asks for what has a condition, and
+    `cerbos.txt` says beside each question which roles the user holds there.
+    """
     source = directory / "source"
     source.mkdir(parents=True)
     (source / "policy.yaml").write_text(POLICY)
@@ -89,15 +93,20 @@ def write(directory: Path, users: int, workspaces: int, *, action: str = "update
 
 
 def ask(directory: Path, draw: Draw, holds: list[list[int]], workspaces: int, action: str) -> None:
-    with open(directory / "questions.jsonl", "w") as out, open(directory / "any.jsonl", "w") as free:
+    with (open(directory / "questions.jsonl", "w") as out, open(directory / "any.jsonl", "w") as free,
+          open(directory / "publish.jsonl", "w") as publish, open(directory / "cerbos.txt", "w") as told):
         for number in range(QUESTIONS):
-            user = draw.below(len(holds))
-            at = holds[user][draw.below(len(ROLES))] if number % 2 == 0 else draw.below(workspaces)
-            document = draw.below(DOCUMENTS)
-            question = {"subject": f"user/u{user}", "action": action, "resource": f"document/w{at}-{document}"}
-            free.write(json.dumps(question) + "\n")
-            allowed = expected(holds[user], action, at, document)
-            out.write(json.dumps(question | {"expect": "allow" if allowed else "deny"}) + "\n")
+            user, document, other = draw.below(len(holds)), draw.below(DOCUMENTS), draw.below(workspaces)
+            places = holds[user]
+            for asked, role, files in ((action, 1, (out, free, told)), ("publish", 2, (publish, None, None))):
+                at = places[role] if number % 2 == 0 else other
+                question = {"subject": f"user/u{user}", "action": asked, "resource": f"document/w{at}-{document}"}
+                wanted = "allow" if expected(places, asked, at, document) else "deny"
+                files[0].write(json.dumps(question | {"expect": wanted}) + "\n")
+                if files[1]:
+                    files[1].write(json.dumps(question) + "\n")
+                    roles = [role for role, place in zip(ROLES, places) if place == at] or ["nobody"]
+                    files[2].write(f"u{user} {'+'.join(roles)} {asked} w{at}-{document} {wanted}\n")
 
 
 def expected(places: list[int], action: str, at: int, document: int) -> bool:

@@ -11,7 +11,8 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
-mod v1 {
+/// The messages, as the stock generator writes them.
+pub mod v1 {
     tonic::include_proto!("sidegate.v1");
 }
 
