@@ -4,6 +4,7 @@
 //! a path.
 
 mod authorization;
+mod authzen;
 mod caller;
 mod clock;
 mod connection;
@@ -34,6 +35,7 @@ mod wire;
 mod worker;
 
 pub use authorization::Authorization;
+pub use authzen::{AuthzenSettings, BaseUrl, NotBaseUrl, read_question, read_questions, with_authzen};
 pub use caller::{
     Asserted, CallerRule, Gate, MOST_RULES, Rate, Reasons, SanPattern, Tenants, Ticks, Who, unknown_names,
 };

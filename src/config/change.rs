@@ -53,6 +53,8 @@ mod tests {
                 "7",
                 "7s",
                 "true",
+                "false",
+                "https://seven",
                 "1024",
                 "127.0.0.1:7",
                 "/seven",

@@ -131,6 +131,8 @@ pub enum Door {
     Explain,
     /// `Check` of Envoy's.
     Check,
+    /// `AuthZEN`, one evaluation or several.
+    Authzen,
 }
 
 impl Door {
@@ -141,6 +143,7 @@ impl Door {
             Self::Stream => "stream",
             Self::Explain => "explain",
             Self::Check => "check",
+            Self::Authzen => "authzen",
         }
     }
 }

@@ -44,7 +44,7 @@ pub fn data_routes(
     let server = AuthorizationServiceServer::new(authorization.clone());
     let by_size = BySize { server, gate: authorization.gate() };
     Ok(Routes::new(by_size)
-        .add_service(Bounded::new(Envoy::new(authorization.pdp())))
+        .add_service(Bounded::new(Envoy::new(Arc::clone(authorization.pdp()))))
         .add_service(HealthServer::new(health).max_decoding_message_size(HEALTH_BYTES))
         .add_service(reflection(&names).build_v1()?)
         .add_service(reflection(&names).build_v1alpha()?)

@@ -20,6 +20,8 @@ mod shared {
 use shared::{print, reference, universe};
 
 #[cfg(test)]
+mod authzen;
+#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod callers;
