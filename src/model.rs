@@ -6,6 +6,7 @@
 mod case;
 mod diagnostic;
 mod facts;
+mod http;
 mod plain;
 mod policy;
 mod request;
@@ -19,6 +20,7 @@ pub use facts::{
     Attributes, Binding, BindingHolder, Block, Credential, Customised, DefinedRole, DefinedRule, EntityName, Facts,
     Group, Lifetime, Resource, RoleRules, Subject, Term, TermOperator, TermScope,
 };
+pub use http::{HttpMapping, HttpRoute};
 pub use plain::PlainBindings;
 pub use policy::{
     Action, Also, AlsoTarget, Attribute, Change, Class, CredentialScope, CredentialType, Exclusive, Forbid, GovernedBy,

@@ -10,6 +10,7 @@ mod clock;
 mod connection;
 mod consistency;
 mod convert;
+mod envoy;
 mod expensive;
 mod fast;
 mod flow;
@@ -40,6 +41,7 @@ pub use caller::{
 };
 pub use clock::Clock;
 pub use connection::{Connected, HttpLimits};
+pub use envoy::Envoy;
 pub use expensive::Expensive;
 pub use fast::{FastPath, PlainQuestion};
 pub use front::Kind;

@@ -129,6 +129,8 @@ pub enum Door {
     Stream,
     /// `Explain`.
     Explain,
+    /// `Check` of Envoy's.
+    Check,
     /// `AuthZEN`, one evaluation or several.
     Authzen,
 }
@@ -140,6 +142,7 @@ impl Door {
             Self::Batch => "batch",
             Self::Stream => "stream",
             Self::Explain => "explain",
+            Self::Check => "check",
             Self::Authzen => "authzen",
         }
     }

@@ -38,14 +38,14 @@ impl Authorization {
         Self { pdp, expensive, drain }
     }
 
+    /// Where its answers come from.
+    pub(super) fn pdp(&self) -> &Arc<Pdp> {
+        &self.pdp
+    }
+
     /// Where the limits are live.
     pub(super) fn gate(&self) -> Arc<Gate> {
         Arc::clone(self.pdp.gate())
-    }
-
-    /// The decision point that it asks.
-    pub(super) fn pdp(&self) -> &Arc<Pdp> {
-        &self.pdp
     }
 
     /// Answers on the thread for expensive calls, from a snapshot that is held for as long as it takes.

@@ -40,6 +40,8 @@ mod decision_log;
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod doors_agree;
+#[cfg(test)]
 mod exhaustion;
 #[cfg(test)]
 mod flips;

@@ -97,6 +97,8 @@ methods! {
     WatchSnapshot "WatchSnapshot";
     /// `SnapshotService/ReloadSnapshot`.
     ReloadSnapshot "ReloadSnapshot";
+    /// `envoy.service.auth.v3.Authorization/Check`.
+    Check "Check";
     /// Every call of gRPC health.
     Health "health";
     /// Every call of server reflection.
@@ -123,10 +125,12 @@ impl Method {
         };
         match service {
             "sidegate.v1.AuthorizationService" | "sidegate.v1.SnapshotService" => {
-                // Those of other services are named in small letters.
-                let mut own = Self::ALL.iter().copied().filter(|known| known.name().starts_with(char::is_uppercase));
+                // Those of other services are named in small letters, or are Envoy's.
+                let is_own = |known: &Self| known.name().starts_with(char::is_uppercase) && *known != Self::Check;
+                let mut own = Self::ALL.iter().copied().filter(is_own);
                 own.find(|known| known.name() == method).unwrap_or(Self::Other)
             }
+            "envoy.service.auth.v3.Authorization" if method == "Check" => Self::Check,
             "access" => match method {
                 "v1/evaluation" => Self::AuthzenEvaluation,
                 "v1/evaluations" => Self::AuthzenEvaluations,
