@@ -37,7 +37,7 @@ mod worker;
 mod written;
 
 pub use authorization::Authorization;
-pub use authzen::{AuthzenSettings, BaseUrl, NotBaseUrl, read_question, read_questions, with_authzen};
+pub use authzen::{AuthzenSettings, BaseUrl, Names, NotBaseUrl, NotNames, read_question, read_questions, with_authzen};
 pub use caller::{
     Asserted, CallerRule, Gate, MOST_RULES, Rate, Reasons, SanPattern, Tenants, Ticks, Who, unknown_names,
 };

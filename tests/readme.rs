@@ -3,6 +3,8 @@
 //! the lines of a `console` block that begin with `$ sidegate` are run where those files are.
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a failed test is a panic")]
 
+#[path = "readme/figures.rs"]
+mod figures;
 #[path = "readme/operations.rs"]
 mod operations;
 

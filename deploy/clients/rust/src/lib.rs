@@ -96,6 +96,9 @@ pub struct Sidegate {
 
 impl Sidegate {
     /// At `127.0.0.1:8650` or `unix:/sockets/sidegate/data.sock`, which need not be there yet. Within a tokio runtime.
+    ///
+    /// # Errors
+    /// It is no address.
     pub fn new(address: &str) -> Result<Self, Error> {
         let target = if address.starts_with("unix:") { address.to_owned() } else { format!("http://{address}") };
         let endpoint = Endpoint::from_shared(target)?
@@ -154,7 +157,7 @@ impl Sidegate {
                 request.set_timeout(self.deadline);
                 match (call(self.client.clone(), request).await, pauses.next()) {
                     (Err(status), Some(pause)) if status.code() == Code::Unavailable => {
-                        tokio::time::sleep(*pause).await
+                        tokio::time::sleep(*pause).await;
                     }
                     (outcome, _) => return outcome.map(Response::into_inner),
                 }

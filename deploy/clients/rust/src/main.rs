@@ -19,9 +19,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             [action] => vec![sidegate.check(&subject, action, &resource).await],
             _ => sidegate.check_all(&subject, &resource, actions).await,
         };
-        let said = actions.iter().zip(answers).map(|(action, answer)| match answer.allowed() {
-            true => format!("{action}=ALLOW"),
-            false => format!("{action}=DENY:{}", answer.why()),
+        let said = actions.iter().zip(answers).map(|(action, answer)| {
+            let said = if answer.allowed() { "ALLOW".to_owned() } else { format!("DENY:{}", answer.why()) };
+            format!("{action}={said}")
         });
         println!("{}", said.collect::<Vec<_>>().join(" "));
     }

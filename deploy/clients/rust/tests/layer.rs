@@ -20,7 +20,7 @@ use tower::{ServiceBuilder, ServiceExt};
 
 #[tokio::test]
 async fn axum_is_reached_only_by_whom_sidegate_allows() {
-    let (handled, app) = app(serve().await);
+    let (handled, app) = app(&serve().await);
     assert_eq!(ask(&app, Some("ana"), "/orders/1").await, StatusCode::OK);
     assert_eq!(handled.load(Ordering::Relaxed), 1);
     assert_eq!(ask(&app, Some("bob"), "/orders/1").await, StatusCode::FORBIDDEN);
@@ -34,7 +34,7 @@ async fn without_sidegate_nobody_gets_through() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = gone.local_addr().unwrap().to_string();
     drop(gone);
-    let (handled, app) = app(address);
+    let (handled, app) = app(&address);
     assert_eq!(ask(&app, Some("ana"), "/orders/1").await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(handled.load(Ordering::Relaxed), 0);
 }
@@ -77,14 +77,14 @@ async fn serve() -> String {
 }
 
 /// A handler that counts how often it is reached, behind the layer.
-fn app(address: String) -> (Arc<AtomicUsize>, Router) {
+fn app(address: &str) -> (Arc<AtomicUsize>, Router) {
     let handled = Arc::new(AtomicUsize::new(0));
     let count = handled.clone();
-    let handler = get(move || async move {
+    let route = get(move || async move {
         count.fetch_add(1, Ordering::Relaxed);
     });
-    let layer = AuthorizeLayer::http(Sidegate::new(&address).unwrap(), meaning);
-    (handled, Router::new().route("/orders/1", handler.clone()).route("/other", handler).layer(layer))
+    let layer = AuthorizeLayer::http(Sidegate::new(address).unwrap(), meaning);
+    (handled, Router::new().route("/orders/1", route.clone()).route("/other", route).layer(layer))
 }
 
 /// The name of a user, as a layer that authenticates leaves it.
