@@ -2,10 +2,12 @@
 //! that a finding stays found without a fuzzer. It states what must hold of any input; it knows no format of its own
 //! but the small one of [`request`].
 
+mod authzen;
 mod condition_reference;
 mod requests;
 mod universes;
 
+pub use authzen::authzen;
 pub use condition_reference::condition_reference;
 pub use requests::requests;
 pub use universes::{decide_reference, list_decide};
@@ -21,7 +23,8 @@ use sidegate::model::{Entity, Malformed, Request, Timestamp, Value, Verdict};
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
+    ("authzen", authzen),
     ("condition", condition),
     ("condition_reference", condition_reference),
     ("decide_reference", decide_reference),
