@@ -23,6 +23,8 @@ import threading
 import time
 import urllib.request
 
+import yaml
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 KEY = b"not-a-secret-only-for-this-example"
 LIMIT = 30
@@ -235,6 +237,12 @@ def decisions(envoy, application):
     equal("a forged token", envoy.ask("GET", "/ws/prod/bots/b1", [(ana[0], ana[1][:-4] + "AAAA")])[0], 401)
 
 
+def page(envoy):
+    """The token that README.md shows."""
+    shown = re.search(r"^eyJ[\w.-]+$", (ROOT / "README.md").read_text(), re.MULTILINE)[0]
+    equal("the page's token", envoy.ask("GET", "/ws/prod/bots/b1", [("authorization", f"Bearer {shown}")])[0], 200)
+
+
 def bypasses(envoy, application):
     ana = token("ana")
     equal("the right path", envoy.raw(b"/ws/prod/bots/b1", headers=[ana]), 200)
@@ -310,6 +318,36 @@ def agree(envoys, sidegate):
     return total
 
 
+def merged(into, patch):
+    """As the mesh merges a patch into a filter."""
+    for key, value in patch.items():
+        into[key] = merged(into.get(key, {}), value) if isinstance(value, dict) else value
+    return into
+
+
+def mesh(envoy_binary, scratch):
+    """What deploy/envoy/istio.yaml patches is known to Envoy, and its provider fails closed and in time."""
+    text = (ROOT / "deploy/envoy/istio.yaml").read_text()
+    comment = "\n".join(line[1:] for line in text.split("---")[0].splitlines())
+    provider = yaml.safe_load(comment[comment.index("extensionProviders:"):].split("\n\n")[0])["extensionProviders"][0]
+    grpc = provider["envoyExtAuthzGrpc"]
+    equal("the provider", (grpc["failOpen"], grpc["statusOnError"], float(grpc["timeout"].rstrip("s")) <= 1), (False, "503", True))
+    documents = {document["kind"]: document for document in yaml.safe_load_all(text) if document}
+    action = documents["AuthorizationPolicy"]["spec"]
+    equal("the policy", (action["action"], action["provider"]["name"]), ("CUSTOM", provider["name"]))
+    equal("the service", documents["ServiceEntry"]["spec"]["hosts"], [grpc["service"]])
+    config = yaml.safe_load((ROOT / "deploy/envoy/envoy.yaml").read_text())
+    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
+    filters = {one["name"]: one for one in manager["typed_config"]["http_filters"]}
+    patches = documents["EnvoyFilter"]["spec"]["configPatches"]
+    equal("the patches", [patch["applyTo"] for patch in patches], ["NETWORK_FILTER", "HTTP_FILTER"])
+    for patch, target in zip(patches, [manager, filters["envoy.filters.http.ext_authz"]]):
+        merged(target, patch["patch"]["value"])
+    patched = pathlib.Path(scratch) / "mesh.yaml"
+    patched.write_text(yaml.safe_dump(config))
+    subprocess.run([envoy_binary, "--mode", "validate", "-c", patched], check=True, capture_output=True)
+
+
 def main(envoy_binary, sidegate_binary):
     subprocess.run([envoy_binary, "--mode", "validate", "-c", ROOT / "deploy/envoy/envoy.yaml"], check=True, capture_output=True)
     # The loosest front there is: whatever a client sends reaches Sidegate.
@@ -318,6 +356,7 @@ def main(envoy_binary, sidegate_binary):
     joined = [("encode_raw_headers: true", "encode_raw_headers: false")]
     opened = [("failure_mode_allow: false", "failure_mode_allow: true")]
     with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as ending:
+        mesh(envoy_binary, scratch)
         source = pathlib.Path(scratch) / "policy"
         shutil.copytree(ROOT / "config/examples/http", source, ignore=shutil.ignore_patterns("*.md"))
         application = Application()
@@ -331,6 +370,7 @@ def main(envoy_binary, sidegate_binary):
         strict, front, open_ = started
         for envoy in started:
             decisions(envoy, application)
+        page(strict)
         tried = bypasses(front, application) + lenient(open_, application) + bypasses(strict, application)
         asked = reloads(strict, source)
         total = agree(started, sidegate)

@@ -14,7 +14,7 @@ mod time;
 mod value;
 mod verdict;
 
-pub use case::{Ask, Case, Query, Wanted};
+pub use case::{Ask, Case, HttpAsk, Query, Wanted};
 pub use diagnostic::{Diagnostic, Position, Severity, SourceId, Spanned};
 pub use facts::{
     Attributes, Binding, BindingHolder, Block, Credential, Customised, DefinedRole, DefinedRule, EntityName, Facts,

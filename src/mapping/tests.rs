@@ -94,7 +94,7 @@ impl Sent {
         self
     }
 
-    fn claims(mut self, payload: serde_json::Value) -> Self {
+    fn claims(mut self, payload: &serde_json::Value) -> Self {
         self.claims = Json(serde_json::json!({"payload": payload}));
         self
     }
@@ -129,8 +129,8 @@ fn told(request: &Request<'_>) -> String {
     ];
     let all = properties.iter().flat_map(|(owner, own)| own.iter().map(move |(name, value)| (owner, name, value)));
     let all = all.filter(|(_, _, value)| **value != Value::String("plain"));
-    let all: String = all.map(|(owner, name, value)| format!(" {owner}.{name}={value:?}")).collect();
-    format!("{subject} {action} {resource}{parent}{all}")
+    let said = format!("{subject} {action} {resource}{parent}");
+    all.fold(said, |said, (owner, name, value)| format!("{said} {owner}.{name}={value:?}"))
 }
 
 fn index(text: &str) -> Index {
@@ -176,7 +176,7 @@ fn who_asks_is_the_first_that_is_there() {
     let path = "/ws/prod/bots/b1";
     let subject = |sent: Sent| sent.ask(&index).map(|told| told.split(' ').next().unwrap().to_owned());
     let principal = || "spiffe://example.org/web".to_owned();
-    let nobody = || Sent::new("GET", path).claims(serde_json::json!({}));
+    let nobody = || Sent::new("GET", path).claims(&serde_json::json!({}));
     assert_eq!(
         subject(Sent { principal: principal(), ..Sent::new("GET", path).header("x-user", "bob") }).unwrap(),
         "user/ana"
@@ -188,10 +188,10 @@ fn who_asks_is_the_first_that_is_there() {
     for odd in
         [serde_json::json!(7), serde_json::json!(["ana"]), serde_json::json!({"id": "ana"}), serde_json::json!(true)]
     {
-        let sent = Sent::new("GET", path).claims(serde_json::json!({"sub": odd})).header("x-user", "ana");
+        let sent = Sent::new("GET", path).claims(&serde_json::json!({"sub": odd})).header("x-user", "ana");
         assert_eq!(subject(sent), Err(Unmapped::NoSubject), "{odd}");
     }
-    assert_eq!(subject(Sent::new("GET", path).claims(serde_json::json!({"sub": ""}))), Err(Unmapped::Missing));
+    assert_eq!(subject(Sent::new("GET", path).claims(&serde_json::json!({"sub": ""}))), Err(Unmapped::Missing));
     assert_eq!(subject(nobody().header("x-user", "")), Err(Unmapped::Missing));
 }
 
@@ -199,7 +199,7 @@ fn who_asks_is_the_first_that_is_there() {
 fn values_have_their_declared_types_or_none() {
     let index = index(POLICY);
     let path = "/ws/prod/bots/latest";
-    let context = |payload: serde_json::Value| Sent::new("GET", path).claims(payload).ask(&index).unwrap();
+    let context = |payload: serde_json::Value| Sent::new("GET", path).claims(&payload).ask(&index).unwrap();
     let told = context(serde_json::json!({
         "sub": "ana", "iat": 1_700_000_000, "boss": "bob", "realm": {"groups": ["a", 7, null]},
     }));

@@ -89,14 +89,13 @@ impl<'i> Declared<'i> {
 
     fn of_scalar(self, claim: &Claim<'_>) -> Option<Said<'i>> {
         match (self.kind, claim) {
-            (ValueKind::List, _) => None,
+            (ValueKind::List, _) | (_, Claim::Null | Claim::List(_) | Claim::Other) => None,
             (_, Claim::Bool(flag)) => Some(Said::Bool(*flag)),
             // A token's text is no bool and no number, whatever it looks like.
             (ValueKind::Bool | ValueKind::Int, Claim::Text(text)) => Some(Said::Text((*text).to_owned())),
             (_, Claim::Text(text)) => Some(self.of_text(text)),
             (ValueKind::Timestamp, Claim::Number(number)) => Timestamp::new(whole(*number)?, 0).map(Said::Moment),
             (_, Claim::Number(number)) => whole(*number).map(Said::Int),
-            (_, Claim::Null | Claim::List(_) | Claim::Other) => None,
         }
     }
 

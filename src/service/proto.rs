@@ -25,13 +25,7 @@ pub mod health_v1 {
 }
 
 /// `envoy.service.auth.v3`, as far as it is read.
-#[expect(
-    clippy::all,
-    clippy::pedantic,
-    clippy::allow_attributes,
-    clippy::allow_attributes_without_reason,
-    reason = "generated"
-)]
+#[expect(clippy::pedantic, clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated")]
 pub mod envoy_v3 {
     include!(concat!(env!("OUT_DIR"), "/lenient/envoy.service.auth.v3.rs"));
 }

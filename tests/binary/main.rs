@@ -44,6 +44,8 @@ mod doors_agree;
 #[cfg(test)]
 mod exhaustion;
 #[cfg(test)]
+mod ext_authz;
+#[cfg(test)]
 mod flips;
 #[cfg(test)]
 mod flood;

@@ -202,7 +202,8 @@ pub(super) fn meeting(one: &[Segment], other: &[Segment]) -> Vec<Segment> {
                 return path;
             }
             (Some(left), Some(right)) => {
-                path.push(if width(left) < width(right) { left.clone() } else { right.clone() })
+                let narrower = if width(left) < width(right) { left } else { right };
+                path.push(narrower.clone());
             }
             (None, _) | (_, None) => return path,
         }

@@ -111,7 +111,7 @@ fn a_method_or_host_with_two_readings_is_refused() {
 #[test]
 fn a_header_with_two_readings_is_refused() {
     let index = index(POLICY);
-    let plain = || Sent::new("GET", "/ws/prod/bots/b1").claims(serde_json::json!({}));
+    let plain = || Sent::new("GET", "/ws/prod/bots/b1").claims(&serde_json::json!({}));
     let bad = |sent: Sent| {
         let answer = sent.ask(&index);
         assert!(matches!(answer, Err(Unmapped::Header(_))), "{sent:?}: {answer:?}");

@@ -41,7 +41,7 @@ pub(super) fn read(check: &CheckRequest) -> Option<(Told<'_>, &str)> {
     Some((told, id.filter(fits).unwrap_or(&http.id)))
 }
 
-impl<'m> Told<'m> {
+impl Told<'_> {
     /// As the mapping takes it.
     pub(super) fn as_mapped(&self) -> HttpRequest<'_> {
         let Self { http, attributes, claims } = self;

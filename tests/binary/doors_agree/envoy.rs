@@ -212,9 +212,11 @@ fn is_of(value: &Val, kind: &ValueType) -> bool {
         return false;
     }
     match (value, kind) {
-        (Val::Null, _) | (Val::Bool(_), ValueType::Bool) | (Val::Time(_), ValueType::Timestamp) => true,
+        (Val::Null, _)
+        | (Val::Bool(_), ValueType::Bool)
+        | (Val::Time(_), ValueType::Timestamp)
+        | (Val::Str(_), ValueType::String | ValueType::Enum(_) | ValueType::Role | ValueType::Permission) => true,
         (Val::Int(number), ValueType::Int) => number.unsigned_abs() < 1 << 50,
-        (Val::Str(_), ValueType::String | ValueType::Enum(_) | ValueType::Role | ValueType::Permission) => true,
         (Val::Entity(name), ValueType::Reference(target)) => name.kind == target.value && !name.id.is_empty(),
         (Val::List(items), ValueType::List(item)) => items.iter().all(|one| *one != Val::Null && is_of(one, item)),
         _ => false,
