@@ -2,11 +2,12 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "sidegate/v1/value.proto",
     "sidegate/v1/authorization.proto",
     "sidegate/v1/snapshot.proto",
     "grpc/health/v1/health.proto",
+    "envoy/service/auth/v3/external_auth.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -21,7 +22,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     compiler.include_source_info(false);
     fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
     // Sorted maps: properties are few, and their order must not depend on a random seed.
-    let builder = tonic_prost_build::configure().btree_map(".").codec_path("crate::service::wire::Frugal");
-    builder.compile_fds(descriptors)?;
+    // Of `ext_authz` no message may be an error (see `service::envoy`), so its code is taken from a folder of its own.
+    for (folder, codec) in [("", "crate::service::wire::Frugal"), ("lenient", "crate::service::envoy::Lenient")] {
+        fs::create_dir_all(out.join(folder))?;
+        let builder = tonic_prost_build::configure().btree_map(".").codec_path(codec).out_dir(out.join(folder));
+        builder.compile_fds(descriptors.clone())?;
+    }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! It asks [`crate::decide`] as every door does, and decides nothing itself. The time is the test's, never the clock's.
 
+mod http;
 mod question;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,7 @@ mod tests;
 use crate::decide::{self, ListError, Listing, Page, PageBounds};
 use crate::document::Tested;
 use crate::index::Index;
+use crate::mapping::Unmapped;
 use crate::model::{Ask, Case, Decision, EntityName, Facts, Malformed, Policy, Query, Request, Verdict, Wanted};
 
 pub use question::with_request;
@@ -69,11 +71,16 @@ pub fn judge(policy: &Policy, case: &Case, snapshot: Result<&Index, String>) -> 
 /// An answer, to be compared.
 #[derive(Debug)]
 enum Got {
-    Decision { verdict: Verdict, rule: Option<String> },
+    Decision {
+        verdict: Verdict,
+        rule: Option<String>,
+    },
     Names(Vec<String>),
     Levels(Vec<(String, String)>),
     Count(u64),
     Malformed(Malformed),
+    /// The request of HTTP asks nothing.
+    Unmapped(Unmapped),
     Broken(String),
 }
 
@@ -111,6 +118,7 @@ impl Got {
                 Ok(number) => Self::Count(number),
                 Err(problem) => Self::Broken(problem.to_string()),
             },
+            Query::Http(ask) => http::ask(index, ask, time),
             Query::Nothing => Self::Broken("a snapshot that is applied".to_owned()),
         }
     }
@@ -135,6 +143,10 @@ impl Got {
             (Self::Levels(found), Wanted::Levels(levels)) => levels.iter().all(|level| found.contains(level)),
             (Self::Count(found), Wanted::Count(number)) => found == number,
             (Self::Malformed(malformed), Wanted::Malformed(field)) => malformed.field == *field,
+            (Self::Unmapped(unmapped), Wanted::Malformed(code)) => unmapped.code() == code,
+            (Self::Unmapped(_), Wanted::Decision { decision, reason: None, rule: None, undetermined: None }) => {
+                *decision == Decision::Deny
+            }
             _ => false,
         }
     }
@@ -151,6 +163,7 @@ impl Got {
             Self::Levels(levels) => told(levels),
             Self::Count(number) => number.to_string(),
             Self::Malformed(malformed) => format!("a malformed question: {malformed}"),
+            Self::Unmapped(unmapped) => format!("a denial, {}: {unmapped}", unmapped.code()),
             Self::Broken(what) => what.clone(),
         }
     }

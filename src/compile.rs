@@ -14,6 +14,7 @@ mod findings;
 mod forbids;
 mod groups;
 mod holdings;
+mod http;
 mod intern;
 pub mod layout;
 mod limits;
@@ -104,6 +105,7 @@ fn compile_all(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     let mut sets = PermissionSets::new(schema.permissions.len());
     let holdings = Holdings::resolve(&stage, facts, &mut memberships, &mut sets, &mut findings);
     let seats = seats::resolve(policy, &schema, &roles, &mut findings);
+    let http = http::resolve(policy, &schema, &mut findings);
     let warnings = findings.finish()?;
     let mut lists = Runs::default();
     tables.write_schema(&schema, &literals, &defaults, policy.strict_properties);
@@ -116,6 +118,7 @@ fn compile_all(policy: &Policy, facts: &Facts) -> Result<Compiled, Vec<Diagnosti
     tables.write_sets(&sets);
     tables.write_seats(&seats, &mut lists);
     tables.write_lists(&lists);
+    tables.write_http(&http);
     match tables.finish() {
         Ok(bytes) => Ok(Compiled { bytes, warnings }),
         Err(problem) => Err(vec![Diagnostic::error(crate::model::Position::default(), problem)]),

@@ -10,7 +10,7 @@ use std::{fmt, net::SocketAddr, path::Path, path::PathBuf, sync::Arc, time::Dura
 
 use crate::{
     observe::{decision_log, log, spans},
-    service::{Access, CallerRule, HttpLimits, Settings, Stale, TlsFiles},
+    service::{Access, BaseUrl, CallerRule, HttpLimits, Names, Settings, Stale, TlsFiles},
     snapshot::MAX_SOURCE_BYTES,
 };
 use keys::{KEYS, Key};
@@ -53,6 +53,12 @@ pub struct Config {
     pub insecure_listen: bool,
     /// What the data listener's address speaks TLS with.
     pub tls: TlsFiles,
+    /// Whether the data listener answers `AuthZEN` too.
+    pub authzen: bool,
+    /// Where `AuthZEN`'s callers find the daemon.
+    pub authzen_url: Option<BaseUrl>,
+    /// What they call by other names than the policy.
+    pub authzen_names: Names,
     /// Open connections at once.
     pub connections: usize,
     /// Calls in flight of one connection.
@@ -116,6 +122,9 @@ impl Default for Config {
             admin_uds: None,
             insecure_listen: false,
             tls: TlsFiles::default(),
+            authzen: true,
+            authzen_url: None,
+            authzen_names: Names::default(),
             connections: 1024,
             streams: 128,
             header_bytes: 16 * 1024,

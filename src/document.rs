@@ -10,6 +10,7 @@ mod fact;
 mod file;
 mod gather;
 mod holder;
+mod http;
 mod json;
 mod node;
 mod permission;

@@ -68,6 +68,11 @@ impl Index {
         self.digest
     }
 
+    /// Whether a client that is denied over HTTP may read why.
+    pub(crate) fn http_reasons(&self) -> bool {
+        self.flags & header_flags::HTTP_REASONS != 0
+    }
+
     /// Whether an undeclared property makes a request malformed.
     pub fn strict_properties(&self) -> bool {
         self.flags & header_flags::STRICT_PROPERTIES != 0

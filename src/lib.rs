@@ -8,6 +8,7 @@
 //! - [`compile`]: policy and facts → flat tables in one buffer; every mistake is found here, all together.
 //! - [`index`]: those tables, opened once and read in place.
 //! - [`decide`]: index, request and moment → verdict. The only place that knows what allow means.
+//! - [`mapping`]: a request of HTTP → the question that it asks, as the policy maps it.
 //!
 //! **The snapshot**: files and threads, but no request.
 //! - [`document`]: YAML and JSON Lines → model, and findings rendered with a caret under the mistake.
@@ -37,6 +38,7 @@ pub mod config;
 pub mod decide;
 pub mod document;
 pub mod index;
+pub mod mapping;
 pub mod model;
 pub mod observe;
 pub mod service;

@@ -6,6 +6,7 @@
 mod case;
 mod diagnostic;
 mod facts;
+mod http;
 mod plain;
 mod policy;
 mod request;
@@ -13,12 +14,13 @@ mod time;
 mod value;
 mod verdict;
 
-pub use case::{Ask, Case, Query, Wanted};
+pub use case::{Ask, Case, HttpAsk, Query, Wanted};
 pub use diagnostic::{Diagnostic, Position, Severity, SourceId, Spanned};
 pub use facts::{
     Attributes, Binding, BindingHolder, Block, Credential, Customised, DefinedRole, DefinedRule, EntityName, Facts,
     Group, Lifetime, Resource, RoleRules, Subject, Term, TermOperator, TermScope,
 };
+pub use http::{HttpMapping, HttpRoute};
 pub use plain::PlainBindings;
 pub use policy::{
     Action, Also, AlsoTarget, Attribute, Change, Class, CredentialScope, CredentialType, Exclusive, Forbid, GovernedBy,

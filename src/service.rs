@@ -4,11 +4,13 @@
 //! a path.
 
 mod authorization;
+mod authzen;
 mod caller;
 mod clock;
 mod connection;
 mod consistency;
 mod convert;
+mod envoy;
 mod expensive;
 mod fast;
 mod flow;
@@ -33,11 +35,13 @@ mod wire;
 mod worker;
 
 pub use authorization::Authorization;
+pub use authzen::{AuthzenSettings, BaseUrl, Names, NotBaseUrl, NotNames, read_question, read_questions, with_authzen};
 pub use caller::{
     Asserted, CallerRule, Gate, MOST_RULES, Rate, Reasons, SanPattern, Tenants, Ticks, Who, unknown_names,
 };
 pub use clock::Clock;
 pub use connection::{Connected, HttpLimits};
+pub use envoy::Envoy;
 pub use expensive::Expensive;
 pub use fast::{FastPath, PlainQuestion};
 pub use front::Kind;

@@ -13,13 +13,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate; each imports only from its left.
-const ORDER: [&str; 14] = [
-    "model", "compile", "index", "decide", "document", "cases", "snapshot", "observe", "service", "client", "config",
-    "app", "cli", "main",
+const ORDER: [&str; 15] = [
+    "model", "compile", "index", "decide", "mapping", "document", "cases", "snapshot", "observe", "service", "client",
+    "config", "app", "cli", "main",
 ];
 
 /// The engine: the same question on the same snapshot at the same time has the same answer.
-const ENGINE: [&str; 4] = ["model", "compile", "index", "decide"];
+const ENGINE: [&str; 5] = ["model", "compile", "index", "decide", "mapping"];
 
 /// What would let the engine see the world, keep state, or know a file or wire format.
 const NOT_IN_ENGINE: [&str; 16] = [

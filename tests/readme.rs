@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use sidegate::app::{self, Running};
 use sidegate::config::{Config, Overrides};
-use sidegate::document::{Source, build};
+use sidegate::document::build;
 use sidegate::model::Reason;
 
 /// The built program.
@@ -132,13 +132,14 @@ fn every_key_and_variable_told_exists() {
         told += 1;
     }
     assert!(told >= 8, "only {told} keys were found");
-    // Those of the tests and benchmarks are read by them.
+    // Those of the tests, benchmarks and clients are read by them.
     let tests = [
         "tests/it/properties.rs",
         "tests/it/adversarial/size.rs",
         "tests/it/adversarial/text.rs",
         "benches/decide.rs",
         ".ci/instructions.py",
+        "deploy/clients/python/sidegate_client.py",
     ];
     let tests = tests.map(|file| fs::read_to_string(root().join(file)).unwrap());
     let text = text + &tests.concat();
@@ -150,10 +151,7 @@ fn every_key_and_variable_told_exists() {
 
 #[test]
 fn the_policy_of_the_pod_builds() {
-    let text = fs::read_to_string(root().join("deploy/kubernetes/sidecar.yaml")).unwrap();
-    let sources = config_map(&text);
-    let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-    assert_eq!(names, ["policy.yaml", "facts.yaml"]);
+    let sources = sidegate::snapshot::read(&root().join("deploy/kubernetes/base/policy"), 1 << 20).unwrap();
     let built = build(sources).unwrap_or_else(|report| panic!("{report}"));
     assert!(built.index.counts().bindings > 0);
 }
@@ -287,21 +285,4 @@ fn code_spans(page: &str) -> impl Iterator<Item = &str> {
 
 fn first_cell(row: &str) -> &str {
     row.split(" | ").next().unwrap()
-}
-
-/// The files of the first `ConfigMap`: block scalars, indented by four.
-fn config_map(text: &str) -> Vec<Source> {
-    let mut sources: Vec<Source> = Vec::new();
-    let data = text.split("\ndata:\n").nth(1).expect("a ConfigMap with data");
-    for line in data.lines().take_while(|line| *line != "---") {
-        if let Some(name) =
-            line.strip_prefix("  ").and_then(|rest| rest.strip_suffix(": |")).filter(|n| !n.starts_with(' '))
-        {
-            sources.push(Source { name: name.to_owned(), bytes: Vec::new() });
-        } else if let Some(source) = sources.last_mut() {
-            source.bytes.extend_from_slice(line.strip_prefix("    ").unwrap_or(line).as_bytes());
-            source.bytes.push(b'\n');
-        }
-    }
-    sources
 }

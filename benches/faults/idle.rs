@@ -52,6 +52,8 @@ fn start(binary: &Path) -> Duration {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("policy.yaml");
     fs::write(&source, crate::daemon::POLICY).unwrap();
+    // A source that has just been written is given time to be whole: a start finds one that lies there.
+    thread::sleep(Duration::from_millis(200));
     let address = port();
     let mut command = Command::new(binary);
     command.args(["serve", "--listen", &address, "--ops-listen", ""]).arg("--snapshot").arg(&source);

@@ -77,7 +77,11 @@ pub(crate) async fn saturate(address: &str, connections: usize, in_flight: usize
 
 /// Asks at a fixed rate from one connection, whatever becomes of the answers; times count from when each was due.
 pub(crate) async fn steadily(address: &str, per_second: u32, time: Duration) -> Got {
-    let client = Client::connect(address, DEADLINE).await.unwrap();
+    steadily_by(Client::connect(address, DEADLINE).await.unwrap(), per_second, time).await
+}
+
+/// The same from a connection that is there.
+pub(crate) async fn steadily_by(client: Client, per_second: u32, time: Duration) -> Got {
     let mut calls = JoinSet::new();
     let begun = Instant::now();
     let mut all = Got::default();

@@ -1,6 +1,6 @@
 //! The long versions of the fault tests: `cargo bench --bench faults -- NAME [BINARY]`, a Markdown table each.
 //!
-//! `halfopen`, `descriptors`, `overload`, `floods` or `idle`. The daemon is a process of its own: the program that cargo
+//! `halfopen`, `descriptors`, `overload`, `quota`, `floods` or `idle`. The daemon is a process of its own: the program that cargo
 //! built beside this, or the one whose path is given. Figures depend on what else the machine does; ratios are between
 //! rounds that alternate.
 
@@ -21,6 +21,7 @@ mod halfopen;
 mod idle;
 mod load;
 mod overload;
+mod quota;
 
 use std::path::PathBuf;
 
@@ -37,9 +38,12 @@ fn main() {
         "halfopen" => halfopen::run(&binary),
         "descriptors" => descriptors::run(&binary),
         "overload" => overload::run(&binary),
+        "quota" => quota::run(&binary),
         "floods" => floods::run(&binary),
         "idle" => idle::run(&binary),
         // All benchmarks are being run: this one only on demand.
-        _ => println!("cargo bench --bench faults -- halfopen | descriptors | overload | floods | idle [BINARY]"),
+        _ => {
+            println!("cargo bench --bench faults -- halfopen | descriptors | overload | quota | floods | idle [BINARY]")
+        }
     }
 }

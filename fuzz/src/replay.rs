@@ -3,10 +3,12 @@
 //! but the small one of [`request`].
 
 mod condition_reference;
+mod http_request;
 mod requests;
 mod universes;
 
 pub use condition_reference::condition_reference;
+pub use http_request::http_request;
 pub use requests::requests;
 pub use universes::{decide_reference, list_decide};
 
@@ -21,11 +23,12 @@ use sidegate::model::{Entity, Malformed, Request, Timestamp, Value, Verdict};
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("condition", condition),
     ("condition_reference", condition_reference),
     ("decide_reference", decide_reference),
     ("facts_jsonl", facts_jsonl),
+    ("http_request", http_request),
     ("index_bytes", index_bytes),
     ("list_decide", list_decide),
     ("policy_yaml", policy_yaml),

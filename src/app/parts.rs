@@ -25,9 +25,9 @@ use crate::{
         spans::{Exporter, Spans},
     },
     service::{
-        Authorization, Clock, Connected, DATA_SERVICES, Drain, Expensive, FastPath, Gate, Health, HttpLimits, Kind,
-        Listener, Liveness, Pdp, Registry, Snapshots, Stale, Tls, Workers, admin_routes, bind_tcp, bind_unix,
-        data_routes, default_worker_count, ops_routes,
+        Authorization, AuthzenSettings, Clock, Connected, DATA_SERVICES, Drain, Expensive, FastPath, Gate, Health,
+        HttpLimits, Kind, Listener, Liveness, Pdp, Registry, Snapshots, Stale, Tls, Workers, admin_routes, bind_tcp,
+        bind_unix, data_routes, default_worker_count, ops_routes, with_authzen,
     },
     snapshot::{Builder, Keeper, KeeperHandle, KeeperOptions, Outcome, Store},
 };
@@ -248,10 +248,18 @@ fn spawn_workers(
     let expensive = Expensive::spawn(Arc::clone(metrics), guards.guard("thread for expensive calls"))?;
     let pdp = Arc::new(pdp);
     let authorization = Authorization::new(Arc::clone(&pdp), expensive, drain.clone());
+    let routes = data_routes(&authorization, health.service(Arc::clone(metrics)))?;
+    let (routes, kind) = if config.authzen {
+        let (url, names) = (config.authzen_url.clone(), config.authzen_names.clone());
+        let settings = AuthzenSettings { patience: config.handshake, url, names };
+        (with_authzen(routes, &authorization, settings), Kind::GrpcAndAuthzen)
+    } else {
+        (routes, Kind::Grpc)
+    };
     let connected = Connected {
-        routes: data_routes(&authorization, health.service(Arc::clone(metrics)))?,
+        routes,
         fast: Some(FastPath::new(pdp)),
-        kind: Kind::Grpc,
+        kind,
         limits: http_limits(config),
         tls,
         drain: drain.clone(),

@@ -2,8 +2,9 @@
 //! however it was written. Only the ladder of levels means its order.
 
 use crate::model::{
-    Action, Attribute, Class, CredentialScope, CredentialType, Exclusive, Forbid, Grants, Holder, Limit, LimitKind,
-    Literal, Policy, Requirement, Role, RoleSet, RoleTemplate, Rule, SeatClass, Spanned, Type, ValueType,
+    Action, Attribute, Class, CredentialScope, CredentialType, Exclusive, Forbid, Grants, Holder, HttpMapping,
+    HttpRoute, Limit, LimitKind, Literal, Policy, Requirement, Role, RoleSet, RoleTemplate, Rule, SeatClass, Spanned,
+    Type, ValueType,
 };
 
 /// The policy in its one order. Places stay what they were.
@@ -42,7 +43,22 @@ pub(super) fn policy(written: &Policy) -> Policy {
         }
         who.sort_by_cached_key(|rule| (texts(&rule.roles), rule.held.clone()));
     });
+    http(&mut policy.http);
     policy
+}
+
+fn http(mapping: &mut HttpMapping) {
+    let HttpMapping { subject_properties, context, remove_headers, set_headers, routes, .. } = mapping;
+    for list in [subject_properties, context, set_headers] {
+        by_name(list, |(name, _)| name);
+    }
+    names(remove_headers);
+    by_name(routes, |route| &route.pattern);
+    for HttpRoute { subject_properties, parameters, properties, context, .. } in routes {
+        for list in [subject_properties, parameters, properties, context] {
+            by_name(list, |(name, _)| name);
+        }
+    }
 }
 
 fn by_name<T>(list: &mut [T], name: impl Fn(&T) -> &Spanned<String>) {

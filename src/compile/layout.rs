@@ -10,6 +10,7 @@ mod conditions;
 mod credentials;
 mod entities;
 mod grants;
+mod http;
 mod rules;
 mod values;
 mod vocabulary;
@@ -21,6 +22,7 @@ pub use conditions::*;
 pub use credentials::*;
 pub use entities::*;
 pub use grants::*;
+pub use http::*;
 pub use rules::*;
 pub use values::*;
 pub use vocabulary::*;
@@ -28,7 +30,7 @@ pub use vocabulary::*;
 /// The first bytes of a compiled body.
 pub const MAGIC: [u8; 8] = *b"SIDEGATE";
 /// The layout's version: any change of meaning raises it.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// "No such thing" where a reference may be absent.
 pub const NONE: u32 = u32::MAX;
 /// "Any type" where a type may be left open; also the owner of context keys.
@@ -131,6 +133,16 @@ pub enum Section {
     SeatRules,
     /// [`U32`]s: roles and types that other records name, each list in order.
     Lists,
+    /// [`HttpRouteRecord`]s by method, then from the narrower to the wider.
+    HttpRoutes,
+    /// [`HttpTemplateRecord`]s.
+    HttpTemplates,
+    /// [`HttpPartRecord`]s.
+    HttpParts,
+    /// [`HttpValueRecord`]s.
+    HttpValues,
+    /// [`HttpHeaderRecord`]s by sort, then name.
+    HttpHeaders,
 }
 
 impl Section {
@@ -179,11 +191,16 @@ impl Section {
         Self::SeatClasses,
         Self::SeatRules,
         Self::Lists,
+        Self::HttpRoutes,
+        Self::HttpTemplates,
+        Self::HttpParts,
+        Self::HttpValues,
+        Self::HttpHeaders,
     ];
 }
 
 /// How many tables there are.
-pub const SECTIONS: usize = Section::Lists as usize + 1;
+pub const SECTIONS: usize = Section::HttpHeaders as usize + 1;
 
 /// Where a table stands in the body.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -221,6 +238,8 @@ pub struct HeaderRecord {
 pub mod header_flags {
     /// An undeclared property makes a request malformed.
     pub const STRICT_PROPERTIES: u32 = 1;
+    /// Who is denied over HTTP may read why.
+    pub const HTTP_REASONS: u32 = 2;
 }
 
 /// The hash of a name slot.

@@ -2,6 +2,7 @@
 
 mod facts;
 mod grants;
+mod http;
 mod vocabulary;
 
 use zerocopy::little_endian::{U32, U64};

@@ -2,14 +2,14 @@
 
 mod expect;
 
-use super::decode::{Entries, OrEmpty, Turn, Turned, documents};
+use super::decode::{Entries, Many, OrEmpty, Turn, Turned, documents};
 use super::fact::{
     AttributesDoc, BindingDoc, BlockDoc, CredentialDoc, GroupDoc, ResourceDoc, RoleForm, SubjectDoc, attributes,
 };
 use super::gather::FactSections;
 use super::sink::Sink;
 use super::text::{Id, plain};
-use crate::model::{Ask, Case, EntityName, Facts, Position, Query, Spanned, Timestamp, Wanted};
+use crate::model::{Ask, Case, EntityName, Facts, HttpAsk, Literal, Position, Query, Spanned, Timestamp, Wanted};
 
 #[cfg(test)]
 pub(super) use expect::ExpectDetailDoc;
@@ -22,6 +22,7 @@ documents! {
         given = "given": Option<OrEmpty<GivenDoc>>,
         at = "at": Option<Timestamp>,
         ask = "ask": Option<Spanned<AskDoc>>,
+        http = "http": Option<Spanned<HttpAskDoc>>,
         list_actions = "list_actions": Option<Spanned<ListActionsDoc>>,
         list_resources = "list_resources": Option<Spanned<ListResourcesDoc>>,
         who_can = "who_can": Option<Spanned<WhoCanDoc>>,
@@ -51,6 +52,16 @@ documents! {
         parameters = "parameters": Option<AttributesDoc>,
         properties = "properties": Option<AttributesDoc>,
         context = "context": Option<AttributesDoc>,
+    }
+
+    /// What does the policy make of a request of HTTP?
+    HttpAskDoc {
+        request = "request": Spanned<Id>,
+        host = "host": Option<Spanned<Id>>,
+        headers = "headers": Option<Entries<Id, Many<Spanned<Id>>>>,
+        claims = "claims": Option<Entries<Id, Spanned<Literal>>>,
+        principal = "principal": Option<Spanned<Id>>,
+        extensions = "extensions": Option<Entries<Id, Spanned<Id>>>,
     }
 
     /// What may the subject do on the resource?
@@ -103,9 +114,10 @@ impl Turn for CaseDoc {
     type Noun = Case;
 
     fn turn(self, position: Position, sink: &mut Sink<'_>) -> Option<Case> {
-        let Self { name, given, at, ask, list_actions, list_resources, who_can, levels, seats, expect } = self;
+        let Self { name, given, at, ask, http, list_actions, list_resources, who_can, levels, seats, expect } = self;
         let asked = [
             ask.map(|doc| Spanned::new(doc.value.into_query(), doc.at)),
+            http.and_then(|doc| Some(Spanned::new(doc.value.into_query(sink)?, doc.at))),
             list_actions.map(|doc| Spanned::new(doc.value.into_query(), doc.at)),
             list_resources.map(|doc| Spanned::new(doc.value.into_query(), doc.at)),
             who_can.map(|doc| Spanned::new(doc.value.into_query(), doc.at)),
@@ -129,7 +141,7 @@ impl Turn for CaseDoc {
             }
             (Some(query), _) => query.value,
             (None, _) => {
-                let help = "write one of `ask`, `list_actions`, `list_resources`, `who_can`, `levels`, `seats`";
+                let help = "write one of `ask`, `http`, `list_actions`, `list_resources`, `who_can`, `levels`, `seats`";
                 sink.error_with(position, "the test asks nothing", help);
                 return None;
             }
@@ -173,6 +185,32 @@ impl AskDoc {
 
     fn into_query(self) -> Query {
         Query::Decide(self.into_ask())
+    }
+}
+
+impl HttpAskDoc {
+    fn into_query(self, sink: &mut Sink<'_>) -> Option<Query> {
+        let text = |text: Option<Spanned<Id>>| text.map_or_else(String::new, |text| text.value.into());
+        let Some((method, path)) = self.request.value.0.split_once(' ') else {
+            sink.error_with(self.request.at, "the request has no path", "write it like `GET /ws/prod`");
+            return None;
+        };
+        let headers = Entries::or_none(self.headers).into_iter();
+        let headers = headers.flat_map(|(name, values)| {
+            let name: String = name.value.into();
+            values.0.into_iter().map(move |value| (name.clone(), value.value.into()))
+        });
+        let extensions = Entries::or_none(self.extensions).into_iter();
+        let claims = Entries::or_none(self.claims).into_iter();
+        Some(Query::Http(HttpAsk {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            host: text(self.host),
+            headers: headers.collect(),
+            claims: claims.map(|(name, value)| (plain(name), value)).collect(),
+            principal: text(self.principal),
+            extensions: extensions.map(|(name, value)| (name.value.into(), value.value.into())).collect(),
+        }))
     }
 }
 

@@ -4,6 +4,7 @@ use super::case::CaseDoc;
 use super::decode::{Decode, Entries, Many, OrEmpty, Turned, documents};
 use super::fact::{BindingDoc, BlockDoc, CredentialDoc, GroupDoc, ResourceDoc, RoleForm, SubjectDoc};
 use super::holder::CredentialTypeDoc;
+use super::http::HttpDoc;
 use super::node::Node;
 use super::permission::{ExclusiveDoc, ForbidDoc, RoleDoc, SeatsDoc, TemplateDoc};
 use super::sink::{Sink, quote};
@@ -32,6 +33,7 @@ documents! {
         exclusive = "exclusive": Option<Entries<Name, ExclusiveDoc>>,
         forbids = "forbids": Option<Entries<Id, ForbidDoc>>,
         seats = "seats": Option<Entries<Name, SeatsDoc>>,
+        http = "http": Option<HttpDoc>,
         subjects = "subjects": Option<Entries<EntityName, OrEmpty<SubjectDoc>>>,
         groups = "groups": Option<Entries<EntityName, OrEmpty<GroupDoc>>>,
         credentials = "credentials": Option<Entries<EntityName, CredentialDoc>>,

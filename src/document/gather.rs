@@ -6,6 +6,7 @@ use std::fmt::{self, Display};
 use super::decode::{Entries, Many, OrEmpty, Turned, nouns};
 use super::fact::{BindingDoc, BlockDoc, CredentialDoc, GroupDoc, ResourceDoc, RoleForm, SubjectDoc, defined_role};
 use super::file::{FileDoc, Version};
+use super::http::Once;
 use super::permission::PER_BINDING;
 use super::shape::{Shape, fold};
 use super::sink::{Sink, quote};
@@ -21,6 +22,7 @@ pub(super) struct Gathered {
     cases: Vec<Case>,
     strict: Option<Spanned<bool>>,
     levels: Option<Spanned<Vec<Spanned<Name>>>>,
+    http: Once,
     shapes: Vec<Shape>,
     types: Vec<(Spanned<String>, TypeDoc)>,
     /// Whether something could not be read, so that a name that seems unknown may only be unread.
@@ -101,6 +103,9 @@ impl Gathered {
             .extend(each("exclusive", file.exclusive, sink, |name, doc, _| Some(doc.into_exclusive(plain(name)))));
         policy.forbids.extend(each("forbids", file.forbids, sink, |id, doc, sink| doc.into_forbid(plain(id), sink)));
         policy.seats.extend(each("seats", file.seats, sink, |name, doc, _| Some(doc.into_seat_class(plain(name)))));
+        if let Some(http) = file.http {
+            sink.within("http", |sink| http.add_to(&mut policy.http, &mut self.http, sink));
+        }
         let sections = FactSections {
             subjects: file.subjects,
             groups: file.groups,
@@ -126,6 +131,7 @@ impl Gathered {
         }
         refuse_twice("the shape", &self.shapes, |shape| shape.name.value.as_str(), |shape| shape.name.at, sink);
         policy.types = fold(self.types, &self.shapes, self.has_gaps, sink);
+        self.http.finish(&mut policy.http);
         refuse_names_twice(policy, sink);
         refuse_twice("the subject", &facts.subjects, |one| one.name.as_entity(), |one| one.name.at, sink);
         refuse_twice("the group", &facts.groups, |one| one.name.as_entity(), |one| one.name.at, sink);
@@ -212,6 +218,16 @@ fn refuse_names_twice(policy: &Policy, sink: &mut Sink<'_>) {
     refuse_twice("the operation", &policy.operations, |it| it.name.value.as_str(), |it| one(&it.name), sink);
     refuse_twice("the role", &policy.roles, |it| it.name.value.as_str(), |it| one(&it.name), sink);
     refuse_twice("the role template", &policy.role_templates, |it| it.name.value.as_str(), |it| one(&it.name), sink);
+    let http = &policy.http;
+    refuse_twice("the route", &http.routes, |it| it.pattern.value.as_str(), |it| one(&it.pattern), sink);
+    for (what, list) in [
+        ("the http context key", &http.context),
+        ("the http subject property", &http.subject_properties),
+        ("the header", &http.set_headers),
+    ] {
+        refuse_twice(what, list, |(name, _)| name.value.as_str(), |(name, _)| one(name), sink);
+    }
+    refuse_twice("the removed header", &http.remove_headers, |it| it.value.as_str(), one, sink);
     refuse_twice("the forbid", &policy.forbids, |it| it.id.value.as_str(), |it| one(&it.id), sink);
 }
 

@@ -16,6 +16,7 @@ use super::fact::{
 };
 use super::file::{FileDoc, Version};
 use super::holder::{HolderDoc, HolderForm};
+use super::http::{HeaderName, Pattern};
 use super::permission::{ActionNames, Root};
 use super::purview::{LookPlace, RolesForm, SeatPlace};
 use super::text::{ActionName, Condition, Id, Name, RESERVED_TYPES, TypeExpression, TypeName};
@@ -47,6 +48,13 @@ schema! {
     });
     ActionName as "ActionName": |all| json_schema!({"allOf": [all.subschema_for::<Name>()], "not": {"const": "all"}});
     Id as "Id": |_all| json_schema!({"type": "string", "minLength": 1, "maxLength": 1024});
+    Pattern as "HttpPattern": |_all| json_schema!({
+        "type": "string",
+        "pattern": "^[A-Z|-]+ [a-z0-9.-]*/\\S*$",
+        "maxLength": 1024,
+        "description": "Methods, a space, a host or none, and a path.",
+    });
+    HeaderName as "HeaderName": |_all| json_schema!({"type": "string", "pattern": "^[a-z0-9-]+$", "maxLength": 128});
     Condition as "Condition": |_all| json_schema!({
         "type": "string",
         "minLength": 1,

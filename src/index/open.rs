@@ -9,10 +9,11 @@ use zerocopy::little_endian::U32;
 use crate::compile::layout::{
     AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, ChangeRecord, CredentialRecord,
     CredentialScopeRecord, DemandRecord, EntityRecord, EntitySlot, ExclusiveRecord, ForbidRecord, HeaderRecord,
-    HolderRecord, HolderValueRecord, InstructionRecord, LimitRecord, MAGIC, MembershipRecord, NONE, NameSlot,
-    ParameterRecord, PermissionRecord, ProgramRecord, PurviewRecord, RequirementRecord, RoleRecord, RuleRecord,
-    SECTIONS, SUBJECT_TYPES, ScopeRequirementRecord, SeatClassRecord, SeatRuleRecord, Section, TargetedForbidRecord,
-    TermsRecord, TypeRecord, VERSION, ValueRecord,
+    HolderRecord, HolderValueRecord, HttpHeaderRecord, HttpPartRecord, HttpRouteRecord, HttpTemplateRecord,
+    HttpValueRecord, InstructionRecord, LimitRecord, MAGIC, MembershipRecord, NONE, NameSlot, ParameterRecord,
+    PermissionRecord, ProgramRecord, PurviewRecord, RequirementRecord, RoleRecord, RuleRecord, SECTIONS, SUBJECT_TYPES,
+    ScopeRequirementRecord, SeatClassRecord, SeatRuleRecord, Section, TargetedForbidRecord, TermsRecord, TypeRecord,
+    VERSION, ValueRecord,
 };
 
 mod conditions;
@@ -20,6 +21,7 @@ mod credentials;
 mod entities;
 mod grants;
 mod holders;
+mod http;
 mod vocabulary;
 
 use super::Index;
@@ -84,7 +86,7 @@ impl Index {
 
     fn validate(&self) -> Result<(), OpenError> {
         self.check_sizes()?;
-        let checks: [(&'static str, Check); 12] = [
+        let checks: [(&'static str, Check); 13] = [
             ("levels", Self::check_levels),
             ("names", Self::check_names),
             ("types", Self::check_types),
@@ -97,6 +99,7 @@ impl Index {
             ("entities", Self::check_entities),
             ("forbids", Self::check_forbids),
             ("credentials", Self::check_credentials),
+            ("routes", Self::check_http),
         ];
         for (what, check) in checks {
             check(self).map_err(|Corrupt| OpenError::Damaged { what })?;
@@ -141,6 +144,11 @@ impl Index {
             self.is_whole::<CredentialScopeRecord>(),
             self.is_whole::<ScopeRequirementRecord>(),
             self.is_whole::<DemandRecord>(),
+            self.is_whole::<HttpRouteRecord>(),
+            self.is_whole::<HttpTemplateRecord>(),
+            self.is_whole::<HttpPartRecord>(),
+            self.is_whole::<HttpValueRecord>(),
+            self.is_whole::<HttpHeaderRecord>(),
             self.section(Section::CredentialLists).len().is_multiple_of(4),
             self.section(Section::Parents).len().is_multiple_of(4),
             self.is_whole::<EntitySlot>(),

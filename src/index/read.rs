@@ -6,9 +6,10 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 use crate::compile::layout::{
     AlsoRecord, AttributeRecord, AttributeValueRecord, BindingRecord, ChangeRecord, CredentialRecord,
     CredentialScopeRecord, DemandRecord, EntityRecord, EntitySlot, ExclusiveRecord, ForbidRecord, HolderRecord,
-    HolderValueRecord, InstructionRecord, LimitRecord, MembershipRecord, NONE, NameSlot, ParameterRecord,
-    PermissionRecord, ProgramRecord, PurviewRecord, RequirementRecord, RoleRecord, RuleRecord, ScopeRequirementRecord,
-    SeatClassRecord, SeatRuleRecord, Section, TargetedForbidRecord, TermsRecord, TypeRecord, ValueRecord,
+    HolderValueRecord, HttpHeaderRecord, HttpPartRecord, HttpRouteRecord, HttpTemplateRecord, HttpValueRecord,
+    InstructionRecord, LimitRecord, MembershipRecord, NONE, NameSlot, ParameterRecord, PermissionRecord, ProgramRecord,
+    PurviewRecord, RequirementRecord, RoleRecord, RuleRecord, ScopeRequirementRecord, SeatClassRecord, SeatRuleRecord,
+    Section, TargetedForbidRecord, TermsRecord, TypeRecord, ValueRecord,
 };
 
 use super::Index;
@@ -65,6 +66,11 @@ records! {
     CredentialScopeRecord => CredentialScopes,
     ScopeRequirementRecord => ScopeRequirements,
     DemandRecord => Demands,
+    HttpRouteRecord => HttpRoutes,
+    HttpTemplateRecord => HttpTemplates,
+    HttpPartRecord => HttpParts,
+    HttpValueRecord => HttpValues,
+    HttpHeaderRecord => HttpHeaders,
 }
 
 impl Index {

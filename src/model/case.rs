@@ -1,6 +1,6 @@
 //! A test that an author wrote beside a policy: facts added, a question, and what is wanted. It is no part of a snapshot.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Attributes, Decision, EntityName, Facts, PlainBindings, Reason, Spanned, Timestamp};
 
@@ -55,8 +55,29 @@ pub enum Query {
         /// Where.
         at: EntityName,
     },
+    /// What the policy makes of a request of HTTP.
+    Http(HttpAsk),
     /// Nothing: the snapshot itself is what is looked at.
     Nothing,
+}
+
+/// A request of HTTP, as something in front of a server tells of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpAsk {
+    /// The method.
+    pub method: String,
+    /// The path with the query.
+    pub path: String,
+    /// The authority.
+    pub host: String,
+    /// Headers, one by one.
+    pub headers: Vec<(String, String)>,
+    /// Claims of a verified token, by their names with dots between them.
+    pub claims: Attributes,
+    /// The name that the client's certificate proves; empty for none.
+    pub principal: String,
+    /// What the configuration of what is in front says of the route.
+    pub extensions: BTreeMap<String, String>,
 }
 
 /// A question as a request asks it. A list leaves empty what it asks about.

@@ -1,6 +1,6 @@
 //! A policy as its author wrote it: names not yet resolved, conditions still text.
 
-use super::{BindingHolder, EntityName, Lifetime, Literal, Position, Spanned};
+use super::{BindingHolder, EntityName, HttpMapping, Lifetime, Literal, Position, Spanned};
 
 /// A name and where it was written.
 type Name = Spanned<String>;
@@ -38,6 +38,8 @@ pub struct Policy {
     pub forbids: Vec<Forbid>,
     /// What is counted.
     pub seats: Vec<SeatClass>,
+    /// Which request of HTTP asks what.
+    pub http: HttpMapping,
 }
 
 /// A kind of group of subjects.

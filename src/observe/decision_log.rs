@@ -129,6 +129,10 @@ pub enum Door {
     Stream,
     /// `Explain`.
     Explain,
+    /// `Check` of Envoy's.
+    Check,
+    /// `AuthZEN`, one evaluation or several.
+    Authzen,
 }
 
 impl Door {
@@ -138,6 +142,8 @@ impl Door {
             Self::Batch => "batch",
             Self::Stream => "stream",
             Self::Explain => "explain",
+            Self::Check => "check",
+            Self::Authzen => "authzen",
         }
     }
 }

@@ -121,6 +121,11 @@ struct ShedLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UnmappedLabels {
+    why: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ListenerLabels {
     listener: &'static str,
 }
@@ -176,6 +181,7 @@ pub struct Metrics {
     accept_errors: Counter,
     renewals: Family<RenewalLabels, Counter>,
     malformed: Counter,
+    unmapped: Family<UnmappedLabels, Counter>,
     panics: Counter,
     decision_log: LogCounters,
     span_counters: SpanCounters,
@@ -208,6 +214,7 @@ impl Default for Metrics {
             accept_errors: Counter::default(),
             renewals: Family::default(),
             malformed: Counter::default(),
+            unmapped: Family::default(),
             panics: Counter::default(),
             decision_log: LogCounters::default(),
             span_counters: SpanCounters::default(),
@@ -249,6 +256,7 @@ impl Metrics {
         registry.register("accept_errors", "Failed accepts, each followed by a pause", self.accept_errors.clone());
         registry.register("tls_renewals", "New certificate files by what became of them", self.renewals.clone());
         registry.register("malformed_requests", "Requests that could not be asked", self.malformed.clone());
+        registry.register("http_unmapped", "HTTP requests that ask no question, all denied", self.unmapped.clone());
         registry.register("handler_panics", "Calls that ended in INTERNAL for a bug", self.panics.clone());
         let LogCounters { written, dropped, errors } = &self.decision_log;
         registry.register("decision_log_written", "Decisions written to the decision log", written.clone());
@@ -270,6 +278,11 @@ impl Metrics {
     /// Counts a request that could not be asked.
     pub fn malformed(&self) {
         self.malformed.inc();
+    }
+
+    /// Counts a request of HTTP that asks nothing, by a code of [`crate::mapping::Unmapped`].
+    pub fn unmapped(&self, why: &'static str) {
+        self.unmapped.get_or_create(&UnmappedLabels { why }).inc();
     }
 
     /// Counts a call that panicked.

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// A batch of at most so many items is decided where it arrives: 128 decisions take less than handing them over twice.
-const INLINE_BATCH: usize = 128;
+pub(super) const INLINE_BATCH: usize = 128;
 
 /// The service.
 #[derive(Debug, Clone)]
@@ -38,19 +38,24 @@ impl Authorization {
         Self { pdp, expensive, drain }
     }
 
+    /// Where its answers come from.
+    pub(super) fn pdp(&self) -> &Arc<Pdp> {
+        &self.pdp
+    }
+
     /// Where the limits are live.
     pub(super) fn gate(&self) -> Arc<Gate> {
         Arc::clone(self.pdp.gate())
     }
 
     /// Answers on the thread for expensive calls, from a snapshot that is held for as long as it takes.
-    async fn expensively<R: Send + 'static>(
+    pub(super) async fn run_expensively<R: Send + 'static>(
         &self,
         admission: Admission,
         deadline: Deadline,
         demand: Option<&v1::Consistency>,
         job: impl FnOnce(&Pdp, &Arc<Snapshot>, &Admission, &dyn Fn() -> bool) -> Result<R, Refusal> + Send + 'static,
-    ) -> Result<Response<R>, Status> {
+    ) -> Result<R, Refusal> {
         let snapshot = ask(&self.pdp, deadline, |pdp| pdp.demand(demand)).await?;
         let pdp = Arc::clone(&self.pdp);
         let most = self.pdp.gate().read(|live| live.expensive_calls);
@@ -64,7 +69,18 @@ impl Authorization {
                 Err(Refusal::Exhausted("too many expensive calls are in flight; try again later".to_owned()))
             }
         };
-        Ok(Response::new(self.pdp.count_malformed(answer)?))
+        self.pdp.count_malformed(answer)
+    }
+
+    /// The same as a response.
+    async fn expensively<R: Send + 'static>(
+        &self,
+        admission: Admission,
+        deadline: Deadline,
+        demand: Option<&v1::Consistency>,
+        job: impl FnOnce(&Pdp, &Arc<Snapshot>, &Admission, &dyn Fn() -> bool) -> Result<R, Refusal> + Send + 'static,
+    ) -> Result<Response<R>, Status> {
+        Ok(Response::new(self.run_expensively(admission, deadline, demand, job).await?))
     }
 
     /// Lets the caller of a request ask, and reads their deadline.

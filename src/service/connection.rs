@@ -200,7 +200,8 @@ fn builder(limits: &HttpLimits) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout((!limits.idle.is_zero()).then_some(limits.idle))
         .max_headers(64)
-        .max_buf_size(64 * 1024)
+        // Bounds the headers; less is more than hyper can do.
+        .max_buf_size(usize::try_from(limits.header_list).unwrap_or(usize::MAX).max(8 * 1024))
         .keep_alive(true);
     builder
         .http2()

@@ -33,6 +33,8 @@ use streamed::Streamed;
 pub enum Kind {
     /// gRPC and nothing else.
     Grpc,
+    /// gRPC, and `AuthZEN` on its own paths.
+    GrpcAndAuthzen,
     /// gRPC and plain HTTP.
     Any,
 }
@@ -57,7 +59,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
         let traceparent = request.headers().get("traceparent").cloned();
         let method = metrics::Method::of(request.uri().path());
         let call = self.metrics.call(method, traceparent.as_ref().and_then(|header| header.to_str().ok()));
-        let refused = self.refuse(&request);
+        let refused = self.refuse(&request, method);
         let request = request.map(|body| Arriving::new(body, &self.connection));
         let inner = match (refused, &self.fast) {
             (Some(status), _) => Inner::Refused(status),
@@ -67,15 +69,25 @@ impl hyper::service::Service<Request<Incoming>> for Front {
             (None, _) => route(&self.routes, &self.connection, request),
         };
         let bugs = Bugs { connection: Arc::clone(&self.connection), metrics: Arc::clone(&self.metrics), traceparent };
-        Answer { inner, in_flight: Some(in_flight), call: Some(call), bugs }
+        Answer { inner, in_flight: Some(in_flight), call: Some(call), plain: method.is_authzen(), bugs }
     }
 }
 
 impl Front {
-    fn refuse(&self, request: &Request<Incoming>) -> Option<StatusCode> {
-        if self.kind == Kind::Any {
-            None
-        } else if request.version() != Version::HTTP_2 {
+    fn refuse(&self, request: &Request<Incoming>, method: metrics::Method) -> Option<StatusCode> {
+        let speaks_authzen = self.kind == Kind::GrpcAndAuthzen;
+        if self.kind == Kind::Any || (speaks_authzen && method.is_authzen()) {
+            return None;
+        }
+        let refused = Self::refuse_plain(request)?;
+        // A path that is nearly one of `AuthZEN`'s deserves a better answer than that it is no gRPC.
+        let is_near = ["/access/", "/.well-known/"].iter().any(|begin| request.uri().path().starts_with(begin));
+        Some(if speaks_authzen && is_near { StatusCode::NOT_FOUND } else { refused })
+    }
+
+    /// Refuses what is no gRPC.
+    fn refuse_plain(request: &Request<Incoming>) -> Option<StatusCode> {
+        if request.version() != Version::HTTP_2 {
             Some(StatusCode::HTTP_VERSION_NOT_SUPPORTED)
         } else if request.method() != Method::POST {
             Some(StatusCode::METHOD_NOT_ALLOWED)
@@ -122,6 +134,8 @@ pub(super) struct Answer {
     in_flight: Option<InFlight>,
     /// Until the answer is there, or its stream begins.
     call: Option<Call>,
+    /// Whether its client knows no gRPC.
+    plain: bool,
     bugs: Bugs,
 }
 
@@ -153,7 +167,8 @@ impl Future for Answer {
         let this = &mut *self;
         // The handler is not polled again after a panic, so nobody sees what it left half done.
         let polled = catch_unwind(AssertUnwindSafe(|| this.answer(cx)));
-        polled.unwrap_or_else(|_| Poll::Ready(told(this.bugs.tell(&mut this.call)))).map(Ok)
+        let told = |this: &mut Self| told(this.bugs.tell(&mut this.call), this.plain);
+        polled.unwrap_or_else(|_| Poll::Ready(told(this))).map(Ok)
     }
 }
 
@@ -167,7 +182,7 @@ impl Answer {
             (Response::from_parts(head, body), code)
         } else {
             let status = Status::resource_exhausted("too many answers are not taken; try again later");
-            (told(status), Code::ResourceExhausted.into())
+            (told(status, self.plain), Code::ResourceExhausted.into())
         };
         // What answers once has nothing left that could fail.
         if let Some(mut call) = self.call.take() {
@@ -216,8 +231,15 @@ impl Answer {
     }
 }
 
-fn told(status: Status) -> Response<Leaving> {
-    status.into_http::<Body>().map(|body| Leaving::of(Reply::Routed(body)))
+/// What has gone wrong, for a client of gRPC or a `plain` one: to that one a success would be an answer.
+fn told(status: Status, plain: bool) -> Response<Leaving> {
+    let is_full = status.code() == Code::ResourceExhausted;
+    let mut response = status.into_http::<Body>().map(|body| Leaving::of(Reply::Routed(body)));
+    if plain {
+        let status = if is_full { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::INTERNAL_SERVER_ERROR };
+        *response.status_mut() = status;
+    }
+    response
 }
 
 /// The code that a response has from its beginning: that of an error, or of what is no gRPC.
@@ -225,6 +247,7 @@ fn code(response: &Response<Reply>) -> Option<i32> {
     match response.headers().get("grpc-status") {
         Some(code) => Some(code.to_str().ok().and_then(|code| code.parse().ok()).unwrap_or(Code::Unknown.into())),
         None if response.status() == StatusCode::OK => None,
+        None if let Some(code) = response.extensions().get::<Code>() => Some((*code).into()),
         None if response.status() == StatusCode::SERVICE_UNAVAILABLE => Some(Code::Unavailable.into()),
         None => Some(Code::Unknown.into()),
     }

@@ -67,7 +67,7 @@ impl PageTokens {
     /// The system has no random bytes to give.
     pub(super) fn new() -> io::Result<Self> {
         let mut key = [0; blake3::KEY_LEN];
-        getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
+        getrandom::fill(&mut key).map_err(|error| io::Error::other(format!("no random numbers: {error}")))?;
         Ok(Self { key })
     }
 

@@ -398,7 +398,7 @@ impl Pdp {
     }
 
     /// Decides, counts, logs: what every decision comes to, whichever way its question was read.
-    fn decide(
+    pub(super) fn decide(
         &self,
         snapshot: &Arc<Snapshot>,
         (request, logged_as): (&Request<'_>, &str),

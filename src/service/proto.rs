@@ -24,5 +24,11 @@ pub mod health_v1 {
     tonic::include_proto!("grpc.health.v1");
 }
 
+/// `envoy.service.auth.v3`, as far as it is read.
+#[expect(clippy::pedantic, clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated")]
+pub mod envoy_v3 {
+    include!(concat!(env!("OUT_DIR"), "/lenient/envoy.service.auth.v3.rs"));
+}
+
 /// The descriptors of everything served, as server reflection hands them out.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

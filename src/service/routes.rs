@@ -14,6 +14,7 @@ use tower::Service;
 use super::{
     authorization::Authorization,
     caller::Gate,
+    envoy::{Bounded, Envoy},
     health::HealthService,
     proto::{
         DESCRIPTORS,
@@ -26,7 +27,7 @@ use super::{
 };
 
 /// The full names of the services whose health is that of the snapshot; empty is the daemon as a whole.
-pub const DATA_SERVICES: [&str; 2] = ["", AuthorizationServiceServer::<Authorization>::NAME];
+pub const DATA_SERVICES: [&str; 3] = ["", AuthorizationServiceServer::<Authorization>::NAME, Bounded::NAME];
 
 /// The largest question about health: a service's name.
 const HEALTH_BYTES: usize = 64 * 1024;
@@ -39,10 +40,11 @@ pub fn data_routes(
     authorization: &Authorization,
     health: HealthService,
 ) -> Result<Routes, tonic_reflection::server::Error> {
-    let names = [AuthorizationServiceServer::<Authorization>::NAME, HealthServer::<HealthService>::NAME];
+    let names = [AuthorizationServiceServer::<Authorization>::NAME, Bounded::NAME, HealthServer::<HealthService>::NAME];
     let server = AuthorizationServiceServer::new(authorization.clone());
     let by_size = BySize { server, gate: authorization.gate() };
     Ok(Routes::new(by_size)
+        .add_service(Bounded::new(Envoy::new(Arc::clone(authorization.pdp()))))
         .add_service(HealthServer::new(health).max_decoding_message_size(HEALTH_BYTES))
         .add_service(reflection(&names).build_v1()?)
         .add_service(reflection(&names).build_v1alpha()?)

@@ -19,6 +19,9 @@ use crate::{document::Source, index::Counts};
 
 /// How long a build waits for retired snapshots to be let go.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// From so many bytes of source on, a build is large: it never stands beside a retired snapshot if that can be helped.
+/// A smaller one need not wait out the grace of the one before it.
+const LARGE: usize = 4 * 1024 * 1024;
 
 /// What became of a reload.
 #[derive(Debug, Clone)]
@@ -210,7 +213,8 @@ impl Reloader {
         if !force && self.tried == Some(hash) {
             return Ok(None);
         }
-        if !self.retired.make_room(PATIENCE) {
+        let is_large = sources.iter().map(|source| source.bytes.len()).sum::<usize>() >= LARGE;
+        if !self.retired.make_room(is_large, PATIENCE) {
             self.tried = None;
             return Err(LoadError::Crowded);
         }

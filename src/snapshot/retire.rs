@@ -36,13 +36,14 @@ impl Retired {
         self.0.is_empty()
     }
 
-    /// Waits until none are left, so that a build never stands beside more than the live snapshot. After `limit` it
-    /// is enough that one more fits; `false` when not even that is so.
-    pub(super) fn make_room(&mut self, limit: Duration) -> bool {
+    /// Waits until one more fits; before a large build until none are left, so that it stands beside the live snapshot
+    /// alone. After `limit` it is enough that one more fits; `false` when not even that is so.
+    pub(super) fn make_room(&mut self, is_large: bool, limit: Duration) -> bool {
         let begun = Instant::now();
+        let beside = if is_large { 0 } else { MOST - 1 };
         loop {
             self.sweep();
-            if self.0.is_empty() {
+            if self.0.len() <= beside {
                 return true;
             }
             if begun.elapsed() >= limit {
@@ -67,10 +68,19 @@ mod tests {
         retired.push(Arc::new(testing::snapshot("free")));
         retired.sweep();
         assert_eq!(retired.0.len(), 2, "within the grace");
-        assert!(retired.make_room(GRACE * 2), "one more fits");
+        assert!(retired.make_room(true, GRACE * 2), "one more fits");
         assert_eq!(retired.0.len(), 1);
         drop(held);
-        assert!(retired.make_room(Duration::from_secs(10)) && retired.is_empty());
+        assert!(retired.make_room(true, Duration::from_secs(10)) && retired.is_empty());
+    }
+
+    #[test]
+    fn one_within_its_grace_holds_up_a_large_build_alone() {
+        let mut retired = Retired::default();
+        retired.push(Arc::new(testing::snapshot("new")));
+        assert!(retired.make_room(false, Duration::from_secs(10)));
+        assert_eq!(retired.0.len(), 1, "it was not waited for");
+        assert!(retired.make_room(true, Duration::from_secs(10)) && retired.is_empty());
     }
 
     #[test]
@@ -80,6 +90,7 @@ mod tests {
         for snapshot in &held {
             retired.push(Arc::clone(snapshot));
         }
-        assert!(!retired.make_room(Duration::from_millis(20)));
+        assert!(!retired.make_room(true, Duration::from_millis(20)));
+        assert!(!retired.make_room(false, Duration::from_millis(20)));
     }
 }

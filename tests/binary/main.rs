@@ -20,6 +20,8 @@ mod shared {
 use shared::{print, reference, universe};
 
 #[cfg(test)]
+mod authzen;
+#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod callers;
@@ -38,7 +40,11 @@ mod decision_log;
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod doors_agree;
+#[cfg(test)]
 mod exhaustion;
+#[cfg(test)]
+mod ext_authz;
 #[cfg(test)]
 mod flips;
 #[cfg(test)]

@@ -30,6 +30,23 @@ fn every_metric_told_exists_and_every_metric_is_told() {
 }
 
 #[test]
+fn every_metric_that_is_watched_exists() {
+    let exported = every_metric();
+    for file in ["deploy/prometheus/alerts.yaml", "deploy/prometheus/alerts.test.yaml", "deploy/grafana/sidegate.json"]
+    {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        let mut watched = 0;
+        for word in words.filter(|word| word.starts_with("sidegate_") || word.starts_with("process_")) {
+            let name = ["_bucket", "_sum", "_count"].iter().fold(word, |word, end| word.trim_end_matches(end));
+            assert!(exported.contains(name), "{file}: there is no metric `{word}`");
+            watched += 1;
+        }
+        assert!(watched >= 15, "{file}: only {watched} metrics were found");
+    }
+}
+
+#[test]
 fn every_event_told_exists_and_every_event_is_told() {
     let logged: BTreeSet<String> = sources(&root().join("src")).iter().flat_map(|file| events(file)).collect();
     assert!(logged.len() >= 20, "{logged:?}");

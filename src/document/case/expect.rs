@@ -83,7 +83,7 @@ impl ExpectDoc {
         };
         let (fits, wants) = match query {
             None => (true, ""),
-            Some(Query::Nothing | Query::Decide(_)) => {
+            Some(Query::Nothing | Query::Decide(_) | Query::Http(_)) => {
                 (matches!(wanted, Wanted::Decision { .. }), "a decision is wanted: `allow`, `deny` or a mapping")
             }
             Some(Query::Actions(_) | Query::Resources(..) | Query::Subjects(_)) => {

@@ -97,10 +97,20 @@ methods! {
     WatchSnapshot "WatchSnapshot";
     /// `SnapshotService/ReloadSnapshot`.
     ReloadSnapshot "ReloadSnapshot";
+    /// `envoy.service.auth.v3.Authorization/Check`.
+    Check "Check";
     /// Every call of gRPC health.
     Health "health";
     /// Every call of server reflection.
     Reflection "reflection";
+    /// `AuthZEN`'s `/access/v1/evaluation`.
+    AuthzenEvaluation "authzen_evaluation";
+    /// Its `/access/v1/evaluations`.
+    AuthzenEvaluations "authzen_evaluations";
+    /// Its searches.
+    AuthzenSearch "authzen_search";
+    /// Its metadata.
+    AuthzenConfiguration "authzen_configuration";
     /// Whatever else, on any listener.
     Other "other";
 }
@@ -115,12 +125,31 @@ impl Method {
         };
         match service {
             "sidegate.v1.AuthorizationService" | "sidegate.v1.SnapshotService" => {
-                Self::ALL.iter().copied().find(|known| known.name() == method).unwrap_or(Self::Other)
+                // Those of other services are named in small letters, or are Envoy's.
+                let is_own = |known: &Self| known.name().starts_with(char::is_uppercase) && *known != Self::Check;
+                let mut own = Self::ALL.iter().copied().filter(is_own);
+                own.find(|known| known.name() == method).unwrap_or(Self::Other)
             }
+            "envoy.service.auth.v3.Authorization" if method == "Check" => Self::Check,
+            "access" => match method {
+                "v1/evaluation" => Self::AuthzenEvaluation,
+                "v1/evaluations" => Self::AuthzenEvaluations,
+                "v1/search/subject" | "v1/search/resource" | "v1/search/action" => Self::AuthzenSearch,
+                _ => Self::Other,
+            },
+            ".well-known" if method == "authzen-configuration" => Self::AuthzenConfiguration,
             "grpc.health.v1.Health" => Self::Health,
             "grpc.reflection.v1.ServerReflection" | "grpc.reflection.v1alpha.ServerReflection" => Self::Reflection,
             _ => Self::Other,
         }
+    }
+
+    /// Whether it is called by `AuthZEN`, which is no gRPC.
+    pub fn is_authzen(self) -> bool {
+        matches!(
+            self,
+            Self::AuthzenEvaluation | Self::AuthzenEvaluations | Self::AuthzenSearch | Self::AuthzenConfiguration
+        )
     }
 
     /// Whether a call lasts as long as its client likes: how long it took says nothing.
