@@ -15,6 +15,7 @@ mod envoy;
 mod expensive;
 mod fast;
 mod flow;
+mod framing;
 mod front;
 mod health;
 mod listener;

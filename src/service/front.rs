@@ -60,7 +60,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
         let call = self.metrics.call(method, traceparent.and_then(|header| header.to_str().ok()));
         let refused = self.refuse(&request, method);
         let (head, body) = request.into_parts();
-        let body = Arriving::new(body, &self.connection);
+        let body = Arriving::new(body, &self.connection, method.takes_many());
         match (refused, &self.fast) {
             (Some(status), _) => self.going(Inner::Refused(status), head.headers.get("traceparent"), in_flight, call),
             (None, Some(fast)) if FastPath::takes(&head) => self.begin(fast, Gather::new(head, body), in_flight, call),
