@@ -164,6 +164,7 @@ where
 type Routed = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 /// How far a call has come.
+#[expect(clippy::large_enum_variant, reason = "it stands in a box already")]
 enum Inner {
     Refused(StatusCode),
     /// Until the body has been read; then nothing.
@@ -172,6 +173,7 @@ enum Inner {
 }
 
 /// A call: answered when it came, or on its way.
+#[expect(clippy::large_enum_variant, reason = "nearly every call is of the large one: a box is an allocation for each")]
 pub(super) enum Answer {
     /// Taken by the first who asks.
     Ready(Option<Response<Leaving>>),

@@ -32,12 +32,12 @@ impl Drawn {
         Stamp { sequence: self.sequence, digest: &self.digest, stale: self.stale, seconds, nanos }
     }
 
-    fn snapshot_ref(&self) -> Option<v1::SnapshotRef> {
-        Some(v1::SnapshotRef { sequence: self.sequence, digest: self.digest.clone(), stale: self.stale })
+    fn snapshot_ref(&self) -> v1::SnapshotRef {
+        v1::SnapshotRef { sequence: self.sequence, digest: self.digest.clone(), stale: self.stale }
     }
 
-    fn moment(&self) -> Option<prost_types::Timestamp> {
-        Some(crate::service::convert::timestamp(self.time))
+    fn moment(&self) -> prost_types::Timestamp {
+        crate::service::convert::timestamp(self.time)
     }
 
     fn response(&self) -> v1::AuthorizeResponse {
@@ -46,8 +46,8 @@ impl Drawn {
             reason: self.reason,
             rule_id: self.rule.concat(),
             undetermined: self.undetermined,
-            snapshot: self.snapshot_ref(),
-            evaluated_at: self.moment(),
+            snapshot: Some(self.snapshot_ref()),
+            evaluated_at: Some(self.moment()),
             request_id: self.request_id.clone(),
         }
     }
@@ -111,7 +111,8 @@ proptest! {
         }
         end_of_results(&mut out, &end.stamp(), &end.request_id);
         let results = all.iter().map(Drawn::result).collect();
-        let (snapshot, evaluated_at, request_id) = (end.snapshot_ref(), end.moment(), end.request_id.clone());
+        let (snapshot, evaluated_at) = (Some(end.snapshot_ref()), Some(end.moment()));
+        let request_id = end.request_id.clone();
         let expected = v1::BatchAuthorizeResponse { results, snapshot, evaluated_at, request_id };
         prop_assert_eq!(&out[..], &expected.encode_to_vec()[..]);
     }

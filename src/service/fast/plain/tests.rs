@@ -138,7 +138,9 @@ proptest! {
             prop_assert_eq!(several_read_alike(&bytes), is_plain);
             for (at, byte) in &damage {
                 let at = at.index(bytes.len().max(1));
-                bytes.get_mut(at).map_or((), |old| *old = *byte);
+                if let Some(old) = bytes.get_mut(at) {
+                    *old = *byte;
+                }
             }
             several_read_alike(&bytes);
         }
