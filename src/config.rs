@@ -10,7 +10,7 @@ use std::{fmt, net::SocketAddr, path::Path, path::PathBuf, sync::Arc, time::Dura
 
 use crate::{
     observe::{decision_log, log, spans},
-    service::{Access, BaseUrl, CallerRule, HttpLimits, Settings, Stale, TlsFiles},
+    service::{Access, BaseUrl, CallerRule, HttpLimits, Names, Settings, Stale, TlsFiles},
     snapshot::MAX_SOURCE_BYTES,
 };
 use keys::{KEYS, Key};
@@ -57,6 +57,8 @@ pub struct Config {
     pub authzen: bool,
     /// Where `AuthZEN`'s callers find the daemon.
     pub authzen_url: Option<BaseUrl>,
+    /// What they call by other names than the policy.
+    pub authzen_names: Names,
     /// Open connections at once.
     pub connections: usize,
     /// Calls in flight of one connection.
@@ -122,6 +124,7 @@ impl Default for Config {
             tls: TlsFiles::default(),
             authzen: true,
             authzen_url: None,
+            authzen_names: Names::default(),
             connections: 1024,
             streams: 128,
             header_bytes: 16 * 1024,

@@ -10,6 +10,7 @@ mod clock;
 mod connection;
 mod consistency;
 mod convert;
+mod direct;
 mod envoy;
 mod expensive;
 mod fast;
@@ -33,9 +34,10 @@ mod stream;
 mod tls;
 mod wire;
 mod worker;
+mod written;
 
 pub use authorization::Authorization;
-pub use authzen::{AuthzenSettings, BaseUrl, NotBaseUrl, read_question, read_questions, with_authzen};
+pub use authzen::{AuthzenSettings, BaseUrl, Names, NotBaseUrl, NotNames, read_question, read_questions, with_authzen};
 pub use caller::{
     Asserted, CallerRule, Gate, MOST_RULES, Rate, Reasons, SanPattern, Tenants, Ticks, Who, unknown_names,
 };
@@ -43,7 +45,7 @@ pub use clock::Clock;
 pub use connection::{Connected, HttpLimits};
 pub use envoy::Envoy;
 pub use expensive::Expensive;
-pub use fast::{FastPath, PlainQuestion};
+pub use fast::{FastPath, PlainBatch, PlainQuestion};
 pub use front::Kind;
 pub use health::{Health, HealthService};
 pub use listener::{Accept, Listener, Stream, accept_loop, bind_tcp};

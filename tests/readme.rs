@@ -1,8 +1,10 @@
 //! Proves README.md: its policies validate, its commands print what it says, its tables are whole. It reads the page as
 //! text. A block that begins with ```` ```yaml file=PATH ```` is saved there, `part=PATH` the same under `sidegate: 1`;
-//! the lines of a `console` block that begin with `$ sidegate` are run where those files are.
+//! the lines of a `console` block that begin with `$ sidegate` or `$ curl` are run where those files are.
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a failed test is a panic")]
 
+#[path = "readme/curl.rs"]
+mod curl;
 #[path = "readme/figures.rs"]
 mod figures;
 #[path = "readme/operations.rs"]
@@ -209,7 +211,7 @@ fn save_files(directory: &Path) -> Vec<String> {
 fn shown(text: &str) -> Vec<Shown> {
     let mut commands: Vec<Shown> = Vec::new();
     for line in text.lines() {
-        match (line.strip_prefix("$ sidegate "), commands.last_mut()) {
+        match (line.strip_prefix("$ "), commands.last_mut()) {
             (Some(command), _) => commands.push(Shown { command: command.to_owned(), output: String::new() }),
             (None, Some(last)) => {
                 last.output.push_str(line);
@@ -229,6 +231,10 @@ fn run(command: &str, directory: &Path, daemon: &Running) -> String {
     };
     let addresses = daemon.addresses();
     let (data, ops) = (addresses.data.unwrap().to_string(), addresses.ops.unwrap().to_string());
+    if let Some(request) = command.strip_prefix("curl ") {
+        return curl::post(&request.replace(DATA, &data));
+    }
+    let command = command.strip_prefix("sidegate ").unwrap_or_else(|| panic!("`{command}` is not run here"));
     let words = command.split_whitespace().map(|word| word.replace(DATA, &data).replace(OPS, &ops));
     let output = Command::new(SIDEGATE).args(words).current_dir(directory).output().unwrap();
     let mut printed = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();

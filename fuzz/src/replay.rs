@@ -2,11 +2,13 @@
 //! that a finding stays found without a fuzzer. It states what must hold of any input; it knows no format of its own
 //! but the small one of [`request`].
 
+mod authzen;
 mod condition_reference;
 mod http_request;
 mod requests;
 mod universes;
 
+pub use authzen::authzen;
 pub use condition_reference::condition_reference;
 pub use http_request::http_request;
 pub use requests::requests;
@@ -23,7 +25,8 @@ use sidegate::model::{Entity, Malformed, Request, Timestamp, Value, Verdict};
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
+    ("authzen", authzen),
     ("condition", condition),
     ("condition_reference", condition_reference),
     ("decide_reference", decide_reference),

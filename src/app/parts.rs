@@ -250,7 +250,8 @@ fn spawn_workers(
     let authorization = Authorization::new(Arc::clone(&pdp), expensive, drain.clone());
     let routes = data_routes(&authorization, health.service(Arc::clone(metrics)))?;
     let (routes, kind) = if config.authzen {
-        let settings = AuthzenSettings { patience: config.handshake, url: config.authzen_url.clone() };
+        let (url, names) = (config.authzen_url.clone(), config.authzen_names.clone());
+        let settings = AuthzenSettings { patience: config.handshake, url, names };
         (with_authzen(routes, &authorization, settings), Kind::GrpcAndAuthzen)
     } else {
         (routes, Kind::Grpc)

@@ -55,6 +55,7 @@ mod tests {
                 "true",
                 "false",
                 "https://seven",
+                "action.name:SEVEN=seven",
                 "1024",
                 "127.0.0.1:7",
                 "/seven",

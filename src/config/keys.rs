@@ -8,7 +8,7 @@ use crate::{
         decision_log::{Destination, Mode, PropertyName},
         log::Format,
     },
-    service::{BaseUrl, Stale},
+    service::{BaseUrl, Names, Stale},
 };
 
 /// One key of the configuration.
@@ -39,6 +39,7 @@ pub(super) enum Slot<'a> {
     Destination(&'a mut Destination),
     Properties(&'a mut Vec<PropertyName>),
     Url(&'a mut Option<BaseUrl>),
+    Names(&'a mut Names),
 }
 
 const MEBIBYTE: usize = 1024 * 1024;
@@ -97,6 +98,8 @@ pub(super) const KEYS: &[Key] = keys! {
         |config| Slot::Flag(&mut config.authzen);
     "authzen.url" "SIDEGATE_AUTHZEN_URL" "Where its callers reach the daemon, as `https://pdp.example.org`; empty for no metadata"
         |config| Slot::Url(&mut config.authzen_url);
+    "authzen.names" "SIDEGATE_AUTHZEN_NAMES" "What its callers call otherwise, as `resource.type:user=profile, action.name:GET=get`"
+        |config| Slot::Names(&mut config.authzen_names);
     "limits.connections" "SIDEGATE_LIMITS_CONNECTIONS" "Open data connections at once; fewer where descriptors are few"
         |config| Slot::Count { value: &mut config.connections, least: 1, most: 1_000_000 };
     "limits.streams" "SIDEGATE_LIMITS_STREAMS" "Calls in flight of one connection"
@@ -191,6 +194,7 @@ impl Slot<'_> {
             }
             Self::Url(value) if text.is_empty() => *value = None,
             Self::Url(value) => *value = Some(BaseUrl::parse(text).map_err(|error| error.to_string())?),
+            Self::Names(value) => *value = Names::parse(text).map_err(|error| error.to_string())?,
             Self::Properties(value) => {
                 let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
                 let names: Option<_> = names.map(PropertyName::parse).collect();
@@ -222,6 +226,7 @@ impl Slot<'_> {
             Self::Mode(mode) => quoted(mode.name()),
             Self::Destination(to) => quoted(&to.to_string()),
             Self::Url(url) => quoted(&url.as_ref().map(ToString::to_string).unwrap_or_default()),
+            Self::Names(names) => quoted(&names.to_string()),
             Self::Properties(names) => quoted(&names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
         }
     }
@@ -242,7 +247,8 @@ impl Slot<'_> {
             | Self::Mode(_)
             | Self::Destination(_)
             | Self::Properties(_)
-            | Self::Url(_) => "string",
+            | Self::Url(_)
+            | Self::Names(_) => "string",
         }
     }
 }

@@ -9,6 +9,7 @@ mod body;
 mod json;
 mod metadata;
 mod moments;
+mod names;
 mod read;
 mod search;
 
@@ -39,6 +40,7 @@ use crate::{
 use answer::Fault;
 use body::Most;
 pub use metadata::{BaseUrl, NotBaseUrl};
+pub use names::{Names, NotNames};
 use read::Members;
 
 /// The paths that this door answers, in the order of [`Endpoint`].
@@ -69,6 +71,8 @@ pub struct AuthzenSettings {
     pub patience: Duration,
     /// Where callers find the daemon; `None` for no metadata.
     pub url: Option<BaseUrl>,
+    /// What callers call by other names.
+    pub names: Names,
 }
 
 /// The door.
@@ -110,7 +114,7 @@ pub fn read_question(body: &[u8]) -> Result<v1::AuthorizeRequest, Malformed> {
 pub fn read_questions(body: &[u8]) -> Result<Vec<v1::AuthorizeRequest>, Malformed> {
     let most = batch::Most { items: 1000, bytes: 4 * 1024 * 1024 };
     Ok(match batch::read(Members::of_body(json::read(body)?)?, "", most)? {
-        batch::Asked::One(question) => vec![question],
+        batch::Asked::One(question) => vec![*question],
         batch::Asked::Several(batch, broken) => {
             let is_broken = |number: usize| broken.iter().any(|(at, _)| *at == number);
             let whole = batch.requests.into_iter().enumerate().filter(|(number, _)| !is_broken(*number));
@@ -168,8 +172,6 @@ impl Authzen {
         }
         let pdp = self.authorization.pdp();
         let connection = head.extensions.get::<Arc<Connection>>().map(Arc::as_ref);
-        // Nobody's body is waited for who may not ask at all.
-        pdp.gate().caller(connection)?;
         let deadline = Deadline::of(&MetadataMap::from_headers(head.headers.clone()));
         let most = pdp.gate().read(|live| match endpoint {
             Endpoint::Evaluations => Most { key: "limits.batch_bytes", bytes: live.batch_bytes },
@@ -193,8 +195,8 @@ impl Authzen {
                 let most =
                     call.pdp.gate().read(|live| batch::Most { items: live.batch_items, bytes: live.batch_bytes });
                 match batch::read(members, id, most).map_err(counted)? {
-                    batch::Asked::One(question) => self.one(call, question).await,
-                    batch::Asked::Several(batch, broken) => self.several(call, batch, &broken).await,
+                    batch::Asked::One(question) => self.one(call, *question).await,
+                    batch::Asked::Several(batch, broken) => self.several(call, batch, broken).await,
                 }
             }
             Endpoint::Subjects => self.subjects(call, search::subjects(&mut members, id).map_err(counted)?).await,
@@ -204,6 +206,7 @@ impl Authzen {
     }
 
     async fn one(&self, call: &Call<'_>, mut question: v1::AuthorizeRequest) -> Result<Json, Refusal> {
+        self.settings.names.question(&mut question)?;
         let admission = call.admit(Asked::Check, 1)?;
         let (origin, demand) = (call.origin(), question.consistency.clone());
         let answer = ask(call.pdp, call.deadline, |pdp| {
@@ -219,8 +222,14 @@ impl Authzen {
         &self,
         call: &Call<'_>,
         mut batch: v1::BatchAuthorizeRequest,
-        broken: &[(usize, Malformed)],
+        mut broken: Vec<(usize, Malformed)>,
     ) -> Result<Json, Refusal> {
+        for (number, question) in batch.requests.iter_mut().enumerate() {
+            if let Err(malformed) = self.settings.names.question(question) {
+                *question = v1::AuthorizeRequest::default();
+                broken.push((number, malformed));
+            }
+        }
         super::convert::check_request_id(&batch.request_id)?;
         let items = batch.requests.len();
         let admission = call.admit(Asked::Check, items)?;
@@ -235,7 +244,7 @@ impl Authzen {
                     pdp.batch(live, &batch, origin, admission, goes_on)
                 },
             );
-            return Ok(answer::decisions(run.await?, broken));
+            return Ok(answer::decisions(run.await?, &broken));
         }
         let answer = ask(call.pdp, call.deadline, |pdp| {
             pdp.with_snapshot(demand.as_ref(), |live| {
@@ -243,10 +252,14 @@ impl Authzen {
                 pdp.batch(live, &batch, origin, &admission, || true)
             })
         });
-        Ok(answer::decisions(answer.await?, broken))
+        Ok(answer::decisions(answer.await?, &broken))
     }
 
     async fn subjects(&self, call: &Call<'_>, mut list: v1::ListSubjectsRequest) -> Result<Json, Refusal> {
+        self.settings.names.resource(&mut list.resource);
+        if let Some(action) = &mut list.action {
+            self.settings.names.action(action, &mut list.context)?;
+        }
         let admission = call.admit(Asked::List, 1)?;
         let demand = list.consistency.clone();
         let run = self.authorization.run_expensively(admission, call.deadline, demand.as_ref(), |pdp, live, who, _| {
@@ -257,16 +270,25 @@ impl Authzen {
     }
 
     async fn resources(&self, call: &Call<'_>, mut list: v1::ListResourcesRequest) -> Result<Json, Refusal> {
+        let names = &self.settings.names;
+        names.resource_type(&mut list.resource_type);
+        names.entity(&mut list.within);
+        if let Some(action) = &mut list.action {
+            names.action(action, &mut list.context)?;
+        }
         let admission = call.admit(Asked::List, 1)?;
         let demand = list.consistency.clone();
         let run = self.authorization.run_expensively(admission, call.deadline, demand.as_ref(), |pdp, live, who, _| {
             moments::of_resource_list(&live.index, &mut list)?;
             pdp.list_resources(live, list, who)
         });
-        Ok(answer::resources(run.await?))
+        let mut page = run.await?;
+        page.resources.iter_mut().for_each(|found| names.shown_type(&mut found.r#type));
+        Ok(answer::resources(page))
     }
 
     async fn actions(&self, call: &Call<'_>, mut list: v1::ListActionsRequest) -> Result<Json, Refusal> {
+        self.settings.names.resource(&mut list.resource);
         let admission = call.admit(Asked::List, 1)?;
         let demand = list.consistency.clone();
         let run =
@@ -274,6 +296,8 @@ impl Authzen {
                 moments::of_action_list(&live.index, &mut list)?;
                 pdp.list_actions(live, &list, who)
             });
-        Ok(answer::actions(run.await?))
+        let mut list = run.await?;
+        list.actions.iter_mut().for_each(|found| self.settings.names.shown_action(&mut found.action));
+        Ok(answer::actions(list))
     }
 }

@@ -100,6 +100,11 @@ impl Leaving {
         Self { body, first: None, ended: false, _held: None, _in_flight: None }
     }
 
+    /// Of a small body.
+    pub(super) fn plain(body: Reply, in_flight: InFlight) -> Self {
+        Self { _in_flight: Some(in_flight), ..Self::of(body) }
+    }
+
     /// Of a body that is asked for its beginning, which for most calls is all of the message: what is large has to find
     /// room. `None` where it finds none.
     pub(super) fn new(mut body: Reply, in_flight: Option<InFlight>, cx: &mut Context<'_>) -> Option<Self> {

@@ -1,6 +1,9 @@
 //! `AuthZEN` over HTTP, asked by a real HTTP client of the real daemon.
 
 mod bodies;
+mod certification;
+mod interop;
+mod searches;
 mod transport;
 
 use hyper_util::client::legacy::{Client, connect::HttpConnector};

@@ -2,6 +2,7 @@
 //!
 //! A door is one [`Door`] and one line of [`doors`]. What some door cannot say is left out of the question for all.
 
+mod authzen;
 mod envoy;
 mod grpc;
 
@@ -61,7 +62,14 @@ pub(crate) struct Target {
 
 /// Every door; the first is what the others are held against.
 fn doors() -> Vec<Box<dyn Door>> {
-    vec![Box::new(grpc::Authorize), Box::new(grpc::Batch), Box::new(grpc::Stream), Box::new(envoy::Check)]
+    vec![
+        Box::new(grpc::Authorize),
+        Box::new(grpc::Batch),
+        Box::new(grpc::Stream),
+        Box::new(envoy::Check),
+        Box::new(authzen::Evaluation),
+        Box::new(authzen::Evaluations),
+    ]
 }
 
 /// Takes out of a question what a door cannot say; `None` where nothing is left to ask.

@@ -131,6 +131,35 @@ fn tls_is_spoken_and_nothing_else() {
 }
 
 #[test]
+fn authzen_is_answered_in_tls_whichever_http_is_agreed_upon() {
+    use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+    let authority = Authority::new("ours");
+    let files = Files::new(&authority.server(), None);
+    let daemon = files.daemon("127.0.0.1:0");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&authority.pem()).unwrap()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let body = crate::authzen::question("ana", "access").to_string();
+    let head = "POST /access/v1/evaluation HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json";
+    let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    for protocols in [vec![b"http/1.1".to_vec()], Vec::new()] {
+        let config = rustls::ClientConfig { alpn_protocols: protocols.clone(), ..config.clone() };
+        let name = ServerName::try_from("sidegate.test").unwrap();
+        let client = rustls::ClientConnection::new(std::sync::Arc::new(config), name).unwrap();
+        let stream = TcpStream::connect(&daemon.data).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        let mut stream = rustls::StreamOwned::new(client, stream);
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(stream.conn.alpn_protocol(), protocols.first().map(Vec::as_slice));
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\"decision\":true}"), "{answer}");
+    }
+}
+
+#[test]
 fn a_handshake_that_stalls_is_ended() {
     let authority = Authority::new("ours");
     let files = Files::new(&authority.server(), None);

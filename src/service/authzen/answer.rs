@@ -1,4 +1,4 @@
-//! From the messages of gRPC to what AuthZEN sends: answers as JSON, refusals as a status with one line of text.
+//! From the messages of gRPC to what `AuthZEN` sends: answers as JSON, refusals as a status with one line of text.
 
 use axum::{
     body::Body,
@@ -131,7 +131,7 @@ impl From<Refusal> for Fault {
     }
 }
 
-/// A field of a message by the name that it has in AuthZEN.
+/// A field of a message by the name that it has in `AuthZEN`.
 fn as_sent(field: String) -> String {
     match &*field {
         "page_token" => "page.token".to_owned(),
@@ -230,7 +230,8 @@ fn page(results: Vec<Json>, next: &str, undetermined: u32, mut context: Map<Stri
     if undetermined > 0 {
         context.insert("undetermined_count".to_owned(), undetermined.into());
     }
-    json!({"page": {"next_token": next, "count": results.len()}, "context": context, "results": results})
+    let page = json!({"next_token": next, "count": results.len()});
+    json!({"page": page, "context": context, "results": Json::Array(results)})
 }
 
 /// Whether it is an allow: nothing else allows.

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Asked {
     /// One question, as at `/access/v1/evaluation`.
-    One(v1::AuthorizeRequest),
+    One(Box<v1::AuthorizeRequest>),
     /// Several. An item that is no question stands as an empty message, which is denied as malformed; what is wrong with
     /// it stands beside.
     Several(v1::BatchAuthorizeRequest, Vec<(usize, Malformed)>),
@@ -38,7 +38,7 @@ pub(super) fn read(mut members: Members, request_id: &str, most: Most) -> Result
     };
     let semantics = semantics(&mut members)?;
     if items.is_empty() {
-        return read::question(&mut members, request_id).map(Asked::One);
+        return read::question(&mut members, request_id).map(|question| Asked::One(Box::new(question)));
     }
     if items.len() > most.items {
         return Err(Malformed::new(
@@ -161,6 +161,7 @@ impl Top {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "read as the other parts are, which can be wrong")]
 fn context(members: Members) -> Result<v1::AuthorizeRequest, Malformed> {
     Ok(v1::AuthorizeRequest { context: members.into_properties(), ..v1::AuthorizeRequest::default() })
 }
