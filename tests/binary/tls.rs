@@ -145,7 +145,8 @@ fn authzen_is_answered_in_tls_whichever_http_is_agreed_upon() {
     let head = "POST /access/v1/evaluation HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json";
     let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     for protocols in [vec![b"http/1.1".to_vec()], Vec::new()] {
-        let config = rustls::ClientConfig { alpn_protocols: protocols.clone(), ..config.clone() };
+        let mut config = config.clone();
+        config.alpn_protocols.clone_from(&protocols);
         let name = ServerName::try_from("sidegate.test").unwrap();
         let client = rustls::ClientConnection::new(std::sync::Arc::new(config), name).unwrap();
         let stream = TcpStream::connect(&daemon.data).unwrap();
