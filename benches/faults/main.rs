@@ -43,7 +43,9 @@ fn main() {
         "idle" => idle::run(&binary),
         // All benchmarks are being run: this one only on demand.
         _ => {
-            println!("cargo bench --bench faults -- halfopen | descriptors | overload | quota | floods | idle [BINARY]")
+            println!(
+                "cargo bench --bench faults -- halfopen | descriptors | overload | quota | floods | idle [BINARY]"
+            );
         }
     }
 }
