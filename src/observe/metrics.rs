@@ -224,7 +224,7 @@ impl Default for Metrics {
         };
         // From the beginning, so that a first one is seen as a rise.
         for why in Unmapped::CODES {
-            metrics.unmapped.get_or_create(&UnmappedLabels { why });
+            drop(metrics.unmapped.get_or_create(&UnmappedLabels { why }));
         }
         metrics.register(&mut registry);
         metrics.registry = registry;
