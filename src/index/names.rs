@@ -10,14 +10,22 @@ impl Index {
     /// The id of what decided: `roles/developer/bot.update`, `forbids/freeze`, `blocks/suspend-ana`. Built from names,
     /// never from positions, so that it survives every reordering. `None` for [`Because::Nothing`].
     pub fn rule_id(&self, because: Because) -> Option<String> {
+        self.rule_id_parts(because).map(|parts| parts.concat())
+    }
+
+    /// The same in the pieces that it is put together from.
+    pub(crate) fn rule_id_parts(&self, because: Because) -> Option<[&str; 6]> {
         match because {
             Because::Nothing => None,
             Because::Rule { role, permission } => {
-                Some(format!("roles/{}/{}", self.role_name(role).ok()?, self.permission_name(permission).ok()?))
+                let role = self.role_name(role).ok()?;
+                let record: &PermissionRecord = self.record(permission).ok()?;
+                let (kind, action) = (self.type_name(record.owner.get()).ok()?, self.text(record.name.get()).ok()?);
+                Some(["roles/", role, "/", kind, ".", action])
             }
             Because::Forbid(forbid) => {
                 let record: &ForbidRecord = self.record(forbid).ok()?;
-                self.text(record.id.get()).ok().map(str::to_owned)
+                Some([self.text(record.id.get()).ok()?, "", "", "", "", ""])
             }
         }
     }

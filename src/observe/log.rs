@@ -5,7 +5,14 @@ mod queue;
 use std::{io, panic, sync::OnceLock, thread, time::Duration};
 
 use prometheus_client::metrics::counter::Counter;
-use tracing_subscriber::{EnvFilter, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt};
+use tracing_subscriber::{
+    Registry,
+    filter::{ParseError, Targets},
+    fmt,
+    layer::SubscriberExt,
+    reload,
+    util::SubscriberInitExt,
+};
 
 use queue::Lines;
 
@@ -43,7 +50,7 @@ pub enum LogError {
 
 /// Changes which lines of the log there are.
 #[derive(Debug, Clone)]
-pub struct Filter(reload::Handle<EnvFilter, Registry>);
+pub struct Filter(reload::Handle<Targets, Registry>);
 
 impl Filter {
     /// Puts another filter in force.
@@ -110,7 +117,9 @@ pub fn dropped() -> Counter {
     DROPPED.get_or_init(Counter::default).clone()
 }
 
-fn parse(filter: &str) -> Result<EnvFilter, LogError> {
-    EnvFilter::try_new(filter)
-        .map_err(|error| LogError::Filter { filter: filter.to_owned(), problem: error.to_string() })
+/// By level and target, not by span and field, for which a filter would need regular expressions.
+fn parse(filter: &str) -> Result<Targets, LogError> {
+    filter
+        .parse()
+        .map_err(|error: ParseError| LogError::Filter { filter: filter.to_owned(), problem: error.to_string() })
 }

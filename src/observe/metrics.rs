@@ -32,7 +32,7 @@ use super::{
     log,
     spans::{SpanCounters, Spans},
 };
-use crate::{model::Verdict, snapshot::Applied};
+use crate::{mapping::Unmapped, model::Verdict, snapshot::Applied};
 use calls::Calls;
 use closed::ClosedLabels;
 use hot::Hot;
@@ -222,6 +222,10 @@ impl Default for Metrics {
             draining: Gauge::default(),
             insecure: Gauge::default(),
         };
+        // From the beginning, so that a first one is seen as a rise.
+        for why in Unmapped::CODES {
+            drop(metrics.unmapped.get_or_create(&UnmappedLabels { why }));
+        }
         metrics.register(&mut registry);
         metrics.registry = registry;
         metrics.process.register_collector(Box::new(Process::default()));

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::Extensions;
-use tonic::{Request, Response, Status};
+use tokio_stream::Empty;
+use tonic::{Request, Response, Status, Streaming};
 
 use super::{
     caller::{Admission, Asked, Gate},
     consistency::{Deadline, ask},
     convert,
     expensive::{Expensive, Ran},
+    fast::PlainBatch,
     pdp::{Pdp, Refusal},
-    proto::v1::{self, authorization_service_server::AuthorizationService},
+    proto::v1::{self, BatchAuthorizeSemantics as Semantics, authorization_service_server::AuthorizationService},
     registry::Connection,
     stream::{Answers, Drain, answer_stream},
 };
@@ -89,17 +92,33 @@ impl Authorization {
         Ok((admission, Deadline::of(request.metadata())))
     }
 
-    fn check_batch(&self, batch: &v1::BatchAuthorizeRequest) -> Result<(), Refusal> {
-        let v1::BatchAuthorizeRequest { requests, semantics, consistency: _, request_id } = batch;
+    /// Answers a small batch that was read in place.
+    pub(super) fn batch_in_place(&self, request: &Request<Bytes>, batch: &PlainBatch<'_>) -> Result<Bytes, Refusal> {
+        let PlainBatch { questions, semantics, request_id } = batch;
+        let items = questions.len();
+        let semantics = self.pdp.count_malformed(self.check_batch(items, *semantics, request_id))?;
+        let (admission, _) = self.admit(request, Asked::Check, items.max(1))?;
+        let origin = self.pdp.origin(Door::Batch, request.metadata().as_ref());
+        self.pdp.batch_plain(batch, semantics, origin, &admission)
+    }
+
+    /// Answers the questions of a stream.
+    pub(super) fn stream_in_place(&self, request: Request<Streaming<Bytes>>) -> Result<Answers, Refusal> {
+        let (admission, _) = self.admit(&request, Asked::Check, 1)?;
+        let origin = self.pdp.origin(Door::Stream, request.metadata().as_ref());
+        let connection = connection(request.extensions()).map(Arc::clone);
+        let (pdp, drain) = (Arc::clone(&self.pdp), self.drain.clone());
+        Ok(answer_stream(pdp, request.into_inner(), drain, origin, (connection, admission)))
+    }
+
+    fn check_batch(&self, items: usize, semantics: i32, request_id: &str) -> Result<Semantics, Refusal> {
         convert::check_request_id(request_id)?;
         let most = self.pdp.gate().read(|live| live.batch_items);
-        if requests.len() > most {
+        if items > most {
             return Err(Malformed::new("requests", format!("must not hold more than {most} items")).into());
         }
-        match v1::BatchAuthorizeSemantics::try_from(*semantics) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Malformed::new("semantics", "is none that this daemon knows").into()),
-        }
+        let known = Semantics::try_from(semantics);
+        known.map_err(|_| Malformed::new("semantics", "is none that this daemon knows").into())
     }
 
     fn present(&self, request: Option<v1::AuthorizeRequest>) -> Result<v1::AuthorizeRequest, Refusal> {
@@ -131,8 +150,9 @@ impl AuthorizationService for Authorization {
         &self,
         request: Request<v1::BatchAuthorizeRequest>,
     ) -> Result<Response<v1::BatchAuthorizeResponse>, Status> {
-        self.pdp.count_malformed(self.check_batch(request.get_ref()))?;
-        let items = request.get_ref().requests.len().max(1);
+        let v1::BatchAuthorizeRequest { requests, semantics, consistency: _, request_id } = request.get_ref();
+        self.pdp.count_malformed(self.check_batch(requests.len(), *semantics, request_id))?;
+        let items = requests.len().max(1);
         let (admission, deadline) = self.admit(&request, Asked::Check, items)?;
         let origin = self.pdp.origin(Door::Batch, request.metadata().as_ref());
         let batch = request.into_inner();
@@ -151,23 +171,14 @@ impl AuthorizationService for Authorization {
         Ok(Response::new(answer.await?))
     }
 
-    type AuthorizeStreamStream = Answers;
+    type AuthorizeStreamStream = Empty<Result<v1::AuthorizeStreamResponse, Status>>;
 
+    /// Never called: its messages are read in place, by [`Self::stream_in_place`].
     async fn authorize_stream(
         &self,
-        request: Request<tonic::Streaming<v1::AuthorizeStreamRequest>>,
+        _: Request<Streaming<v1::AuthorizeStreamRequest>>,
     ) -> Result<Response<Self::AuthorizeStreamStream>, Status> {
-        let (admission, _) = self.admit(&request, Asked::Check, 1)?;
-        let origin = self.pdp.origin(Door::Stream, request.metadata().as_ref());
-        let connection = connection(request.extensions()).map(Arc::clone);
-        let asking = (connection, admission);
-        Ok(Response::new(answer_stream(
-            Arc::clone(&self.pdp),
-            request.into_inner(),
-            self.drain.clone(),
-            origin,
-            asking,
-        )))
+        Err(Status::unimplemented("a stream is answered elsewhere"))
     }
 
     async fn explain(&self, request: Request<v1::ExplainRequest>) -> Result<Response<v1::ExplainResponse>, Status> {

@@ -1,21 +1,23 @@
 //! One connection from its first byte to its last: every limit of HTTP set, drained when told to.
 
+mod io;
 mod life;
+mod turn;
 
 use std::{
     error::Error as StdError,
+    future::poll_fn,
     pin::pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
     time::{Instant, sleep_until},
 };
 use tonic::service::Routes;
@@ -29,7 +31,9 @@ use super::{
     tls::{self, Tls},
 };
 use crate::observe::metrics::Closed;
+use io::Io;
 use life::{Life, Seen, Step};
+use turn::{Caller, Turn};
 
 /// What one connection may take.
 #[derive(Debug, Clone)]
@@ -93,8 +97,8 @@ impl Connected {
                 Ok(stream) => self.serve_tcp(stream, life, &registered).await,
                 Err(error) => broken(registered.connection(), &error),
             },
-            Stream::Unix(stream) => match tokio::net::UnixStream::from_std(stream) {
-                Ok(stream) => self.serve_io(stream, life, &registered).await,
+            Stream::Unix(stream) => match UnixStream::from_std(stream) {
+                Ok(stream) => self.serve_io(Io::Unix(stream), life, &registered).await,
                 Err(error) => broken(registered.connection(), &error),
             },
         };
@@ -102,7 +106,7 @@ impl Connected {
     }
 
     async fn serve_tcp(mut self, stream: TcpStream, life: Life, registered: &Registered) -> Closed {
-        let Some(tls) = self.tls.take() else { return self.serve_io(stream, life, registered).await };
+        let Some(tls) = self.tls.take() else { return self.serve_io(Io::Tcp(stream), life, registered).await };
         let connection = registered.connection();
         let drain = &mut self.drain;
         let shaken = tokio::select! {
@@ -122,27 +126,30 @@ impl Connected {
             // It is set here alone, once.
             drop(connection.certificate.set(names));
         }
-        self.serve_io(stream, life, registered).await
+        self.serve_io(Io::Tls(Box::new(stream)), life, registered).await
     }
 
-    async fn serve_io(
-        self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        mut life: Life,
-        registered: &Registered,
-    ) -> Closed {
+    async fn serve_io(self, stream: Io, mut life: Life, registered: &Registered) -> Closed {
         let Self { routes, fast, kind, limits, mut drain, tls: _ } = self;
         let connection = registered.connection();
         let metrics = registered.metrics();
         let front = Front { routes, fast, kind, connection: connection.clone(), metrics: metrics.clone() };
-        let builder = builder(&limits);
+        let mut turn = Turn::default();
+        let builder = builder(&limits, turn.caller());
         let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), front));
         let mut clock = pin!(sleep_until(life.next()));
         let mut open = true;
         loop {
             tokio::select! {
                 biased;
-                served = serving.as_mut() => return life.closing().unwrap_or_else(|| why(connection, served)),
+                served = poll_fn(|cx| {
+                    let served = serving.as_mut().poll(cx);
+                    if turn.take() {
+                        // Their answers are to be written.
+                        cx.waker().wake_by_ref();
+                    }
+                    served
+                }) => return life.closing().unwrap_or_else(|| why(connection, served)),
                 _ = drain.wait_for(|draining| *draining), if open => {
                     open = false;
                     serving.as_mut().graceful_shutdown();
@@ -193,8 +200,8 @@ fn broken(connection: &Connection, error: &(impl StdError + ?Sized)) -> Closed {
     Closed::Error
 }
 
-fn builder(limits: &HttpLimits) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder(limits: &HttpLimits, caller: Caller) -> auto::Builder<Caller> {
+    let mut builder = auto::Builder::new(caller);
     builder
         .http1()
         .timer(TokioTimer::new())

@@ -108,6 +108,22 @@ pub(super) fn check_request_id(request_id: &str) -> Result<(), Malformed> {
     }
 }
 
+/// What of a request id is returned: all, or nothing of one that is over that bound.
+pub(super) fn returned_request_id(request_id: &str) -> &str {
+    if check_request_id(request_id).is_ok() { request_id } else { "" }
+}
+
+impl v1::BatchAuthorizeSemantics {
+    /// Whether a batch ends with an item that was allowed, or was not.
+    pub(super) fn stops_after(self, allowed: bool) -> bool {
+        match self {
+            Self::Unspecified | Self::ExecuteAll => false,
+            Self::DenyOnFirstDeny => !allowed,
+            Self::PermitOnFirstPermit => allowed,
+        }
+    }
+}
+
 /// A message that must be there and is not.
 pub(super) fn missing(field: &str) -> Malformed {
     Malformed::new(field, "is missing")
@@ -235,14 +251,14 @@ fn consideration(considered: Consideration) -> v1::Consideration {
     v1::Consideration { rule_id, scope, reason: reason(why).into(), undetermined, text }
 }
 
-fn decision(decision: Decision) -> v1::Decision {
+pub(super) fn decision(decision: Decision) -> v1::Decision {
     match decision {
         Decision::Allow => v1::Decision::Allow,
         Decision::Deny => v1::Decision::Deny,
     }
 }
 
-fn reason(reason: Reason) -> v1::Reason {
+pub(super) fn reason(reason: Reason) -> v1::Reason {
     match reason {
         Reason::Granted => v1::Reason::Granted,
         Reason::UnknownType => v1::Reason::UnknownType,

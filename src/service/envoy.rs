@@ -35,6 +35,9 @@ use crate::{
 
 pub(super) use codec::Lenient;
 
+/// What the rule about a caller does not let it ask.
+const NOT_ALLOWED: &str = "NOT_ALLOWED";
+
 /// The service of Envoy's.
 #[derive(Debug, Clone)]
 pub struct Envoy(Arc<Pdp>);
@@ -52,22 +55,28 @@ impl Envoy {
         let deadline = Deadline::of(request.metadata());
         let origin = self.0.origin(Door::Check, request.metadata().as_ref());
         let check = request.get_ref();
-        ask(&self.0, deadline, |pdp| pdp.with_snapshot(None, |live| pdp.check(live, check, origin, &admission))).await
+        let answer =
+            ask(&self.0, deadline, |pdp| pdp.with_snapshot(None, |live| pdp.check(live, check, origin, &admission)));
+        let denied = match answer.await {
+            Err(Refusal::Malformed(_)) => "MALFORMED",
+            Err(Refusal::NotAllowed(_) | Refusal::Unauthenticated(_)) => NOT_ALLOWED,
+            settled => return settled,
+        };
+        Ok(answer::refused(denied, admission.reasons()))
     }
 }
 
 #[tonic::async_trait]
 impl authorization_server::Authorization for Envoy {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
-        let answer = self.answer(&request).await;
-        let denied = match answer {
-            Ok(answer) => return Ok(Response::new(answer)),
-            // Whom no rule covers, what a rule does not let ask, what cannot be asked: the policy's no.
-            Err(Refusal::Malformed(_)) => "MALFORMED",
-            Err(Refusal::NotAllowed(_) | Refusal::Unauthenticated(_)) => "NOT_ALLOWED",
-            Err(refusal) => return Err(refusal.into()),
-        };
-        Ok(Response::new(answer::refused(denied, Reasons::Code)))
+        match self.answer(&request).await {
+            Ok(answer) => Ok(Response::new(answer)),
+            // Whom no rule covers: no to every request, and no reason to let them through.
+            Err(Refusal::NotAllowed(_) | Refusal::Unauthenticated(_)) => {
+                Ok(Response::new(answer::refused(NOT_ALLOWED, Reasons::Code)))
+            }
+            Err(refusal) => Err(refusal.into()),
+        }
     }
 }
 

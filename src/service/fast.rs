@@ -9,14 +9,16 @@ mod plain;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header::CONTENT_TYPE};
-use prost::Message;
-
+use http::{HeaderMap, HeaderValue, Method, Response, Version, header::CONTENT_TYPE, request::Parts};
 use tonic::{Status, body::Body};
 
-use super::{pdp::Pdp, registry::Connection};
-pub(super) use body::{Gather, Gathered, Replay, Reply};
-pub use plain::PlainQuestion;
+use super::{
+    pdp::Pdp,
+    registry::Connection,
+    written::{response, response_length},
+};
+pub(super) use body::{Gather, Reply};
+pub use plain::{PlainBatch, PlainQuestion};
 
 const PATH: &str = "/sidegate.v1.AuthorizationService/Authorize";
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -35,15 +37,15 @@ impl FastPath {
     }
 
     /// Whether what is known before the body comes is plain.
-    pub(super) fn takes<B>(request: &Request<B>) -> bool {
-        request.uri().path() == PATH
-            && request.method() == Method::POST
-            && request.version() == Version::HTTP_2
-            && request
-                .headers()
+    pub(super) fn takes(head: &Parts) -> bool {
+        head.uri.path() == PATH
+            && head.method == Method::POST
+            && head.version == Version::HTTP_2
+            && head
+                .headers
                 .get(CONTENT_TYPE)
                 .is_some_and(|kind| matches!(kind.as_bytes(), b"application/grpc" | b"application/grpc+proto"))
-            && request.headers().get("grpc-encoding").is_none_or(|encoding| encoding.as_bytes() == b"identity")
+            && head.headers.get("grpc-encoding").is_none_or(|encoding| encoding.as_bytes() == b"identity")
     }
 
     /// Whether a frame is one whole uncompressed message of a size that is allowed.
@@ -56,10 +58,14 @@ impl FastPath {
     /// The answer to a frame that [is a message](Self::is_message); `None` leaves it to the router.
     pub(super) fn answer(&self, connection: &Connection, headers: &HeaderMap, frame: &[u8]) -> Option<Response<Reply>> {
         let question = PlainQuestion::read(frame.get(PREFIX..)?)?;
-        let asked = (&question.request(), question.request_id);
-        Some(match self.0.authorize_plain(connection, headers, asked) {
-            Ok(answer) => {
-                let mut response = Response::new(Reply::Message(framed(&answer)?));
+        let answer = self.0.authorize_plain(connection, headers, &question, |shown, stamp| {
+            framed(response_length(shown, stamp, question.request_id), |frame| {
+                response(frame, shown, stamp, question.request_id);
+            })
+        });
+        Some(match answer {
+            Ok(frame) => {
+                let mut response = Response::new(Reply::Message(frame?));
                 response.headers_mut().insert(CONTENT_TYPE, GRPC);
                 response
             }
@@ -68,13 +74,12 @@ impl FastPath {
     }
 }
 
-/// A message with its prefix.
-fn framed(message: &impl Message) -> Option<Bytes> {
-    let length = message.encoded_len();
+/// A message of this length with its prefix.
+fn framed(length: usize, write: impl FnOnce(&mut BytesMut)) -> Option<Bytes> {
     let mut frame = BytesMut::with_capacity(PREFIX + length);
     frame.put_u8(0);
     frame.put_u32(u32::try_from(length).ok()?);
-    message.encode(&mut frame).ok()?;
+    write(&mut frame);
     Some(frame.freeze())
 }
 
@@ -82,7 +87,9 @@ fn framed(message: &impl Message) -> Option<Bytes> {
 mod tests {
     use std::sync::Arc;
 
-    use http::{HeaderMap, Method, Request, Version};
+    use bytes::Bytes;
+    use http::{HeaderMap, Method, Request, Version, request::Parts};
+    use prost::Message;
 
     use super::{FastPath, PATH};
     use crate::{
@@ -91,14 +98,18 @@ mod tests {
         snapshot::Store,
     };
 
-    fn head(change: impl FnOnce(&mut Request<()>)) -> Request<()> {
+    fn framed(message: &impl Message) -> Bytes {
+        super::framed(message.encoded_len(), |frame| message.encode(frame).unwrap()).unwrap()
+    }
+
+    fn head(change: impl FnOnce(&mut Request<()>)) -> Parts {
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = format!("http://localhost{PATH}").parse().unwrap();
         request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
         change(&mut request);
-        request
+        request.into_parts().0
     }
 
     #[test]
@@ -128,13 +139,13 @@ mod tests {
             resource: Some(v1::Resource { r#type: "bot".into(), id: "b".into(), ..Default::default() }),
             ..Default::default()
         };
-        let frame = super::framed(&plain).unwrap();
+        let frame = framed(&plain);
         assert!(fast.is_message(&frame));
         let answer = fast.answer(registered.connection(), &HeaderMap::new(), &frame).unwrap();
         assert_eq!(answer.headers()["grpc-status"], "14", "no snapshot is loaded");
         let requirement = Some(v1::consistency::Requirement::AtLeastSequence(1));
         let other = v1::AuthorizeRequest { consistency: Some(v1::Consistency { requirement }), ..plain };
-        let frame = super::framed(&other).unwrap();
+        let frame = framed(&other);
         assert!(fast.is_message(&frame));
         assert!(fast.answer(registered.connection(), &HeaderMap::new(), &frame).is_none());
         for odd in [&frame[..frame.len() - 1], &[&frame[..], &[0]].concat(), &[1, 0, 0, 0, 0], &[0, 0, 0, 0], &[]] {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tonic::Status;
 
-use super::{fast::Reply, registry::Connection, room::Held};
+use super::{fast::Reply, framing::Framing, registry::Connection, room::Held};
 
 /// A call, counted from its headers to the end of its answer.
 #[derive(Debug)]
@@ -36,17 +36,34 @@ impl Drop for InFlight {
 pub(super) struct Arriving {
     body: Incoming,
     held: Held,
+    /// Of a call that sends message after message: each is let go when the next is read. Others hold theirs to the end.
+    framing: Option<Framing>,
     /// To be told of the first of it; nobody on a connection that has been heard.
     tell: Option<Arc<Connection>>,
 }
 
 impl Arriving {
-    pub(super) fn new(body: Incoming, connection: &Arc<Connection>) -> Self {
+    /// With `streams` it may carry many messages.
+    pub(super) fn new(body: Incoming, connection: &Arc<Connection>, streams: bool) -> Self {
         if body.is_end_stream() {
             connection.heard.store(true, Ordering::Relaxed);
         }
         let heard = connection.heard.load(Ordering::Relaxed);
-        Self { body, held: Held::new(connection), tell: (!heard).then(|| Arc::clone(connection)) }
+        let tell = (!heard).then(|| Arc::clone(connection));
+        Self { body, held: Held::new(connection), framing: streams.then(Framing::default), tell }
+    }
+
+    /// Counts what has come; `false` when there is no room for it.
+    fn hold(&mut self, frame: &Frame<Bytes>) -> bool {
+        let Some(bytes) = frame.data_ref() else { return true };
+        match self.framing.as_mut().map(|framing| framing.pass(bytes)) {
+            // Its reader asks for more only when it has taken what was whole.
+            Some((open, true)) => {
+                self.held.release();
+                self.held.grow(open)
+            }
+            _ => self.held.grow(bytes.len()),
+        }
     }
 }
 
@@ -63,7 +80,7 @@ impl HttpBody for Arriving {
             connection.heard.store(true, Ordering::Relaxed);
         }
         if let Poll::Ready(Some(Ok(frame))) = &polled
-            && !self.held.grow(length(frame))
+            && !self.hold(frame)
         {
             return Poll::Ready(Some(Err(Status::resource_exhausted("too much is being sent; try again later"))));
         }
@@ -98,6 +115,11 @@ impl Leaving {
     /// Of a body that takes no room.
     pub(super) fn of(body: Reply) -> Self {
         Self { body, first: None, ended: false, _held: None, _in_flight: None }
+    }
+
+    /// Of a small body.
+    pub(super) fn plain(body: Reply, in_flight: InFlight) -> Self {
+        Self { _in_flight: Some(in_flight), ..Self::of(body) }
     }
 
     /// Of a body that is asked for its beginning, which for most calls is all of the message: what is large has to find

@@ -1,5 +1,6 @@
 //! What stands between a connection and its routes: refuses what is no gRPC, counts, turns a panic into INTERNAL.
 
+mod bugs;
 mod streamed;
 
 use std::{
@@ -7,7 +8,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
@@ -18,14 +19,12 @@ use tonic::{Code, Status, body::Body, service::Routes};
 use tower::{BoxError, Service};
 
 use super::{
-    fast::{FastPath, Gather, Gathered, Replay, Reply},
+    fast::{FastPath, Gather, Reply},
     flow::{Arriving, InFlight, Leaving},
     registry::Connection,
 };
-use crate::observe::{
-    decision_log::TraceContext,
-    metrics::{self, Call, Metrics},
-};
+use crate::observe::metrics::{self, Call, Metrics};
+use bugs::{Bugs, tell};
 use streamed::Streamed;
 
 /// What a listener serves.
@@ -56,24 +55,68 @@ impl hyper::service::Service<Request<Incoming>> for Front {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let in_flight = InFlight::new(&self.connection);
-        let traceparent = request.headers().get("traceparent").cloned();
+        let traceparent = request.headers().get("traceparent");
         let method = metrics::Method::of(request.uri().path());
-        let call = self.metrics.call(method, traceparent.as_ref().and_then(|header| header.to_str().ok()));
+        let call = self.metrics.call(method, traceparent.and_then(|header| header.to_str().ok()));
         let refused = self.refuse(&request, method);
-        let request = request.map(|body| Arriving::new(body, &self.connection));
-        let inner = match (refused, &self.fast) {
-            (Some(status), _) => Inner::Refused(status),
-            (None, Some(fast)) if FastPath::takes(&request) => {
-                Inner::Gathering(Gather::new(request), fast.clone(), self.routes.clone())
+        let (head, body) = request.into_parts();
+        let body = Arriving::new(body, &self.connection, method.takes_many());
+        match (refused, &self.fast) {
+            (Some(status), _) => self.going(Inner::Refused(status), head.headers.get("traceparent"), in_flight, call),
+            (None, Some(fast)) if FastPath::takes(&head) => self.begin(fast, Gather::new(head, body), in_flight, call),
+            (None, _) => {
+                let traceparent = head.headers.get("traceparent").cloned();
+                let routed = route(&self.routes, &self.connection, Request::from_parts(head, body));
+                self.going(routed, traceparent.as_ref(), in_flight, call)
             }
-            (None, _) => route(&self.routes, &self.connection, request),
-        };
-        let bugs = Bugs { connection: Arc::clone(&self.connection), metrics: Arc::clone(&self.metrics), traceparent };
-        Answer { inner, in_flight: Some(in_flight), call: Some(call), plain: method.is_authzen(), bugs }
+        }
     }
 }
 
 impl Front {
+    /// Answers a plain call that is here already, as nearly all are; whatever else it is goes on.
+    fn begin(&self, fast: &FastPath, mut gather: Gather<Arriving>, in_flight: InFlight, call: Call) -> Answer {
+        // Who goes on asks again, and is then woken.
+        let mut nobody = Context::from_waker(Waker::noop());
+        let (connection, mut call) = (&self.connection, Some(call));
+        let answered = catch_unwind(AssertUnwindSafe(|| {
+            if gather.poll(fast, &mut nobody) != Poll::Ready(true) {
+                return None;
+            }
+            fast.answer(connection, gather.headers(), gather.message()?)
+        }));
+        let response = match answered {
+            Ok(Some(response)) => {
+                if let Some(mut call) = call {
+                    call.note(code(&response).unwrap_or(Code::Ok.into()));
+                }
+                // It is small, or a refusal: neither is asked for its beginning, nor for room.
+                response.map(|body| Leaving::plain(body, in_flight))
+            }
+            Ok(None) => {
+                let traceparent = gather.headers().get("traceparent").cloned();
+                let gathering = Inner::Gathering(Some(gather), fast.clone(), self.routes.clone());
+                return self.going(gathering, traceparent.as_ref(), in_flight, call);
+            }
+            Err(_) => told(tell(&self.metrics, connection, gather.headers().get("traceparent"), &mut call), false),
+        };
+        Answer::Ready(Some(response))
+    }
+
+    fn going(
+        &self,
+        inner: Inner,
+        traceparent: Option<&HeaderValue>,
+        in_flight: InFlight,
+        call: impl Into<Option<Call>>,
+    ) -> Answer {
+        let call = call.into();
+        let plain = call.as_ref().is_some_and(|call| call.method().is_authzen());
+        let (connection, metrics) = (Arc::clone(&self.connection), Arc::clone(&self.metrics));
+        let bugs = Bugs { connection, metrics, traceparent: traceparent.cloned() };
+        Answer::Going(Box::new(Going { inner, in_flight: Some(in_flight), call, plain, bugs }))
+    }
+
     fn refuse(&self, request: &Request<Incoming>, method: metrics::Method) -> Option<StatusCode> {
         let speaks_authzen = self.kind == Kind::GrpcAndAuthzen;
         if self.kind == Kind::Any || (speaks_authzen && method.is_authzen()) {
@@ -121,15 +164,24 @@ where
 type Routed = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 /// How far a call has come.
-#[expect(clippy::large_enum_variant, reason = "nearly every call is of the large one: a box is an allocation for each")]
+#[expect(clippy::large_enum_variant, reason = "it stands in a box already")]
 enum Inner {
     Refused(StatusCode),
-    Gathering(Gather<Arriving>, FastPath, Routes),
+    /// Until the body has been read; then nothing.
+    Gathering(Option<Gather<Arriving>>, FastPath, Routes),
     Routed(Routed),
 }
 
+/// A call: answered when it came, or on its way.
+#[expect(clippy::large_enum_variant, reason = "nearly every call is of the large one: a box is an allocation for each")]
+pub(super) enum Answer {
+    /// Taken by the first who asks.
+    Ready(Option<Response<Leaving>>),
+    Going(Box<Going>),
+}
+
 /// A call on its way; ends with an answer even if its handler panics.
-pub(super) struct Answer {
+pub(super) struct Going {
     inner: Inner,
     in_flight: Option<InFlight>,
     /// Until the answer is there, or its stream begins.
@@ -139,40 +191,23 @@ pub(super) struct Answer {
     bugs: Bugs,
 }
 
-/// What is told of a call that panics.
-struct Bugs {
-    connection: Arc<Connection>,
-    metrics: Arc<Metrics>,
-    traceparent: Option<HeaderValue>,
-}
-
-impl Bugs {
-    fn tell(&self, call: &mut Option<Call>) -> Status {
-        self.metrics.panicked();
-        if let Some(call) = call {
-            call.note(Code::Internal.into());
-        }
-        let method = call.as_ref().map_or("other", |call| call.method().name());
-        let trace = self.traceparent.as_ref().and_then(|header| TraceContext::parse(header.to_str().ok()?));
-        let trace = trace.as_ref().map(TraceContext::trace_id);
-        tracing::error!(peer = %self.connection.peer, method, trace, "a call panicked; this is a bug");
-        Status::internal("the call panicked; this is a bug")
-    }
-}
-
 impl Future for Answer {
     type Output = Result<Response<Leaving>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
+        let this = match &mut *self {
+            Self::Ready(response) => {
+                return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
+            }
+            Self::Going(going) => &mut **going,
+        };
         // The handler is not polled again after a panic, so nobody sees what it left half done.
         let polled = catch_unwind(AssertUnwindSafe(|| this.answer(cx)));
-        let told = |this: &mut Self| told(this.bugs.tell(&mut this.call), this.plain);
-        polled.unwrap_or_else(|_| Poll::Ready(told(this))).map(Ok)
+        polled.unwrap_or_else(|_| Poll::Ready(told(this.bugs.tell(&mut this.call), this.plain))).map(Ok)
     }
 }
 
-impl Answer {
+impl Going {
     fn answer(&mut self, cx: &mut Context<'_>) -> Poll<Response<Leaving>> {
         let response = ready!(self.poll_inner(cx));
         let (response, code) = self.begun(response);
@@ -200,15 +235,17 @@ impl Answer {
                     *response.status_mut() = *status;
                     return Poll::Ready(response);
                 }
-                Inner::Gathering(gather, fast, routes) => match ready!(gather.poll(fast, cx)) {
-                    Gathered::Message(head, message, rest) => {
-                        if let Some(response) = fast.answer(connection, &head.headers, &message) {
-                            return Poll::Ready(response);
-                        }
-                        route(routes, connection, Request::from_parts(head, Replay::whole(message, rest)))
+                Inner::Gathering(gathering, fast, routes) => {
+                    let Some(gather) = gathering else { return Poll::Pending };
+                    if ready!(gather.poll(fast, cx))
+                        && let Some(message) = gather.message()
+                        && let Some(response) = fast.answer(connection, gather.headers(), message)
+                    {
+                        return Poll::Ready(response);
                     }
-                    Gathered::Other(request) => route(routes, connection, request),
-                },
+                    let Some(gather) = gathering.take() else { return Poll::Pending };
+                    route(routes, connection, gather.into_request())
+                }
                 Inner::Routed(routed) => {
                     let Ok(response) = ready!(routed.as_mut().poll(cx));
                     return Poll::Ready(response.map(Reply::Routed));

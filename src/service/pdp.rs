@@ -2,6 +2,7 @@
 
 mod administration;
 mod lists;
+mod plain;
 
 use std::{
     io,
@@ -261,24 +262,6 @@ impl Pdp {
         Ok(convert::response(snapshot, &verdict, time, &request.request_id, caller.reasons()))
     }
 
-    /// Answers one question that was read in place, on whatever is live.
-    pub(super) fn authorize_plain(
-        &self,
-        connection: &Connection,
-        headers: &HeaderMap,
-        (request, request_id): (&Request<'_>, &str),
-    ) -> Result<v1::AuthorizeResponse, Refusal> {
-        let admission = self.admit(Some(connection), Asked::Check, 1)?;
-        let origin = self.origin(Door::Authorize, headers);
-        self.with_snapshot(None, |snapshot| {
-            let time = self.now();
-            let checked = convert::check_request_id(request_id).map_err(Refusal::from);
-            let verdict = checked.and_then(|()| self.decide(snapshot, (request, request_id), time, origin, &admission));
-            let verdict = self.count_malformed(verdict)?;
-            Ok(convert::response(snapshot, &verdict, time, request_id, admission.reasons()))
-        })
-    }
-
     /// Decides the items of a batch at one moment, up to where its semantics stop. Between chunks it asks whether
     /// somebody still waits for the answer.
     pub(super) fn batch(
@@ -306,18 +289,9 @@ impl Pdp {
                 Ok(verdict) => Outcome::Verdict(convert::verdict(&snapshot.index, &verdict, caller.reasons())),
                 Err(refusal) => Outcome::Error(refusal.into_item()),
             };
-            // What is returned unchanged is bounded also where that bound is what was broken.
-            let request_id = match convert::check_request_id(&request.request_id) {
-                Ok(()) => request.request_id.clone(),
-                Err(_) => String::new(),
-            };
+            let request_id = convert::returned_request_id(&request.request_id).to_owned();
             results.push(v1::BatchAuthorizeResult { request_id, outcome: Some(outcome) });
-            let stop = match semantics {
-                Semantics::Unspecified | Semantics::ExecuteAll => false,
-                Semantics::DenyOnFirstDeny => !allowed,
-                Semantics::PermitOnFirstPermit => allowed,
-            };
-            if stop {
+            if semantics.stops_after(allowed) {
                 break;
             }
         }

@@ -105,6 +105,17 @@ impl Held {
         }
         true
     }
+
+    /// Gives all of it back; what comes then is counted, and timed, anew.
+    pub(super) fn release(&mut self) {
+        if let Some(clock) = self.clock.take() {
+            clock.abort();
+            let share = &self.connection.share;
+            share.held.fetch_sub(self.taken, Ordering::AcqRel);
+            share.room.held.fetch_sub(self.taken, Ordering::AcqRel);
+        }
+        (self.seen, self.taken) = (0, 0);
+    }
 }
 
 /// Adds to what is held, unless that would be too much together with what others than `own` hold.
@@ -115,12 +126,7 @@ fn take(held: &AtomicUsize, own: usize, more: usize, most: usize) -> bool {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(clock) = &self.clock {
-            clock.abort();
-            let share = &self.connection.share;
-            share.held.fetch_sub(self.taken, Ordering::AcqRel);
-            share.room.held.fetch_sub(self.taken, Ordering::AcqRel);
-        }
+        self.release();
     }
 }
 

@@ -2,18 +2,23 @@
 
 use std::{
     convert::Infallible,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
 use http::{Request, Response};
-use tonic::{body::Body, server::NamedService, service::Routes};
+use tonic::{
+    body::Body,
+    server::{Grpc, NamedService},
+    service::Routes,
+};
 use tonic_reflection::server::Builder as Reflection;
 use tower::Service;
 
 use super::{
     authorization::Authorization,
-    caller::Gate,
+    direct::{Batches, Raw, Streams},
     envoy::{Bounded, Envoy},
     health::HealthService,
     proto::{
@@ -42,8 +47,7 @@ pub fn data_routes(
 ) -> Result<Routes, tonic_reflection::server::Error> {
     let names = [AuthorizationServiceServer::<Authorization>::NAME, Bounded::NAME, HealthServer::<HealthService>::NAME];
     let server = AuthorizationServiceServer::new(authorization.clone());
-    let by_size = BySize { server, gate: authorization.gate() };
-    Ok(Routes::new(by_size)
+    Ok(Routes::new(Calls { server, authorization: authorization.clone() })
         .add_service(Bounded::new(Envoy::new(Arc::clone(authorization.pdp()))))
         .add_service(HealthServer::new(health).max_decoding_message_size(HEALTH_BYTES))
         .add_service(reflection(&names).build_v1()?)
@@ -72,29 +76,44 @@ fn reflection(names: &[&str]) -> Reflection<'static> {
     every.fold(registered, |builder, name| builder.with_service_name(*name))
 }
 
-/// Bounds messages by call and by the live settings: tonic's bound is one for all calls of a service, for ever.
+/// Bounds messages by call and by the live settings: tonic's bound is one for all calls of a service, for ever. Takes
+/// batches and streams past the generated messages.
 #[derive(Debug, Clone)]
-struct BySize {
+struct Calls {
     server: AuthorizationServiceServer<Authorization>,
-    gate: Arc<Gate>,
+    authorization: Authorization,
 }
 
-impl NamedService for BySize {
+impl NamedService for Calls {
     const NAME: &'static str = AuthorizationServiceServer::<Authorization>::NAME;
 }
 
-impl Service<Request<Body>> for BySize {
+impl Service<Request<Body>> for Calls {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = <AuthorizationServiceServer<Authorization> as Service<Request<Body>>>::Future;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let is_batch = request.uri().path().ends_with("/BatchAuthorize");
-        let most = self.gate.read(|live| if is_batch { live.batch_bytes } else { live.message_bytes });
-        self.server.clone().max_decoding_message_size(most).call(request)
+        let gate = self.authorization.gate();
+        let grpc = |most| Grpc::new(Raw).apply_max_message_size_config(Some(most), None);
+        let authorization = self.authorization.clone();
+        match request.uri().path() {
+            "/sidegate.v1.AuthorizationService/BatchAuthorize" => {
+                let mut grpc = grpc(gate.read(|live| live.batch_bytes));
+                Box::pin(async move { Ok(grpc.unary(Batches(authorization), request).await) })
+            }
+            "/sidegate.v1.AuthorizationService/AuthorizeStream" => {
+                let mut grpc = grpc(gate.read(|live| live.message_bytes));
+                Box::pin(async move { Ok(grpc.streaming(Streams(authorization), request).await) })
+            }
+            _ => {
+                let most = gate.read(|live| live.message_bytes);
+                self.server.clone().max_decoding_message_size(most).call(request)
+            }
+        }
     }
 }

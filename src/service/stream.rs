@@ -7,16 +7,21 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::{Bytes, BytesMut};
+use prost::Message;
 use tokio::sync::watch;
 use tokio_stream::{Stream, wrappers::WatchStream};
 use tonic::{Status, Streaming};
 
 use super::{
-    caller::Admission,
+    caller::{Admission, Caller},
     convert,
+    fast::PlainQuestion,
     pdp::{Pdp, Refusal},
     proto::v1::{self, authorize_stream_response::Outcome},
     registry::Connection,
+    wire,
+    written::{stream_response, stream_response_length},
 };
 use crate::observe::decision_log::Origin;
 
@@ -24,9 +29,9 @@ use crate::observe::decision_log::Origin;
 pub type Drain = watch::Receiver<bool>;
 
 /// The answers to one stream of questions.
-pub struct Answers {
+pub(super) struct Answers {
     pdp: Arc<Pdp>,
-    questions: Streaming<v1::AuthorizeStreamRequest>,
+    questions: Streaming<Bytes>,
     drain: WatchStream<bool>,
     /// The same for its connection alone.
     old: Option<WatchStream<bool>>,
@@ -46,7 +51,7 @@ impl fmt::Debug for Answers {
 /// Answers until the client ends the stream, its connection breaks or is too old, or the drain begins.
 pub(super) fn answer_stream(
     pdp: Arc<Pdp>,
-    questions: Streaming<v1::AuthorizeStreamRequest>,
+    questions: Streaming<Bytes>,
     drain: Drain,
     origin: Origin,
     (connection, admission): (Option<Arc<Connection>>, Admission),
@@ -57,7 +62,7 @@ pub(super) fn answer_stream(
 }
 
 impl Stream for Answers {
-    type Item = Result<v1::AuthorizeStreamResponse, Status>;
+    type Item = Result<Bytes, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.ended {
@@ -65,7 +70,11 @@ impl Stream for Answers {
         }
         // What has arrived is answered first: the drain loses no question that is here already.
         match Pin::new(&mut self.questions).poll_next(cx) {
-            Poll::Ready(Some(Ok(question))) => return Poll::Ready(Some(Ok(self.answer(question)))),
+            Poll::Ready(Some(Ok(question))) => {
+                let answer = self.answer(&question);
+                self.ended = answer.is_err();
+                return Poll::Ready(Some(answer));
+            }
             Poll::Ready(Some(Err(status))) => {
                 self.ended = true;
                 return Poll::Ready(Some(Err(status)));
@@ -100,28 +109,46 @@ fn is_told(signal: Option<&mut WatchStream<bool>>, cx: &mut Context<'_>) -> bool
 }
 
 impl Answers {
-    fn answer(&self, question: v1::AuthorizeStreamRequest) -> v1::AuthorizeStreamResponse {
-        let v1::AuthorizeStreamRequest { request } = question;
+    fn answer(&self, message: &[u8]) -> Result<Bytes, Status> {
+        if let Some(question) = PlainQuestion::read_streamed(message) {
+            return Ok(self.answer_plain(&question));
+        }
+        let v1::AuthorizeStreamRequest { request } = wire::decode(message)?;
         let request = request.unwrap_or_default();
-        let answer = self.decide(&request);
-        let outcome = match answer {
-            Ok(response) => Outcome::Response(response),
-            Err(refusal) => Outcome::Error(Refusal::into_item(refusal)),
-        };
-        let request_id = match convert::check_request_id(&request.request_id) {
-            Ok(()) => request.request_id,
-            Err(_) => String::new(),
-        };
-        v1::AuthorizeStreamResponse { request_id, outcome: Some(outcome) }
+        let answer = self.decide(|caller| {
+            self.pdp.with_snapshot(request.consistency.as_ref(), |snapshot| {
+                self.pdp.authorize(snapshot, &request, self.origin, caller)
+            })
+        });
+        Ok(message_of(&request.request_id, answer.map_or_else(refused, Outcome::Response)))
+    }
+
+    fn answer_plain(&self, question: &PlainQuestion<'_>) -> Bytes {
+        let id = question.request_id;
+        let answer = self.decide(|caller| {
+            self.pdp.ask_plain(question, self.origin, caller, |shown, stamp| {
+                let mut message = BytesMut::with_capacity(stream_response_length(shown, stamp, id));
+                stream_response(&mut message, shown, stamp, id);
+                message.freeze()
+            })
+        });
+        answer.unwrap_or_else(|refusal| message_of(id, refused(refusal)))
     }
 
     /// Each question is one by itself: a stream may outlive the rules by which it was let in.
-    fn decide(&self, request: &v1::AuthorizeRequest) -> Result<v1::AuthorizeResponse, Refusal> {
+    fn decide<R>(&self, decide: impl FnOnce(&Caller) -> Result<R, Refusal>) -> Result<R, Refusal> {
         let gate = self.pdp.gate();
         let caller = gate.caller(self.connection.as_deref())?;
         gate.charge(&caller, 1)?;
-        self.pdp.with_snapshot(request.consistency.as_ref(), |snapshot| {
-            self.pdp.authorize(snapshot, request, self.origin, &caller)
-        })
+        decide(&caller)
     }
+}
+
+fn refused(refusal: Refusal) -> Outcome {
+    Outcome::Error(refusal.into_item())
+}
+
+fn message_of(request_id: &str, outcome: Outcome) -> Bytes {
+    let request_id = convert::returned_request_id(request_id).to_owned();
+    v1::AuthorizeStreamResponse { request_id, outcome: Some(outcome) }.encode_to_vec().into()
 }

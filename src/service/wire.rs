@@ -74,6 +74,14 @@ impl<U: Message + Default + 'static> Decoder for FrugalDecoder<U> {
     }
 }
 
+/// Decodes a message that did not come through the codec, as it would have been there.
+pub(super) fn decode<M: Message + Default + 'static>(bytes: &[u8]) -> Result<M, Status> {
+    if bytes.len() > SMALL {
+        check::<M>(bytes).map_err(Status::invalid_argument)?;
+    }
+    M::decode(bytes).map_err(|error| Status::internal(error.to_string()))
+}
+
 /// Refuses the bytes of a question, or of several, that would unpack to far more than they are. To be called by whoever
 /// decodes one.
 pub(super) fn check<U: 'static>(bytes: &[u8]) -> Result<(), &'static str> {

@@ -11,8 +11,9 @@ use std::{
 
 use crate::document::Source;
 
-/// The largest source, all files together, unless configured otherwise.
-pub const MAX_SOURCE_BYTES: u64 = 256 * 1024 * 1024;
+/// The largest source, all files together, unless configured otherwise: a compiled file of ten million bindings is a
+/// third of it. What a text takes is bounded by its reader too, and by the memory that is left.
+pub const MAX_SOURCE_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// The most files in a directory: beyond, it is not a policy directory.
 const MAX_FILES: usize = 10_000;

@@ -159,6 +159,31 @@ fn a_message_that_cannot_be_read_is_denied() {
 }
 
 #[test]
+fn no_other_spelling_of_the_call_is_answered() {
+    let daemon = Daemon::start(&policy()).ready();
+    let asked = |path: &str| {
+        block_on(async {
+            let mut client = connect(&daemon.data).await;
+            let body = frame(&check("ana", "/ws/prod").encode_to_vec());
+            send(&mut client, post(path, "application/grpc"), body).await.unwrap()
+        })
+    };
+    assert_eq!(asked(PATH).grpc, Some(0));
+    for path in [
+        "/envoy.service.auth.v3.Authorization/check",
+        "/Envoy.Service.Auth.V3.Authorization/Check",
+        "//envoy.service.auth.v3.Authorization/Check",
+        "/envoy.service.auth.v3.Authorization/Check/",
+        "/envoy.service.auth.v3.Authorization/%43heck",
+        "/envoy.service.auth.v2.Authorization/Check",
+        "/sidegate.v1.AuthorizationService/Check",
+    ] {
+        let answer = asked(path);
+        assert_eq!((answer.grpc, answer.body.len()), (Some(Code::Unimplemented as i32), 0), "{path}");
+    }
+}
+
+#[test]
 fn what_the_daemon_lacks_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("policy.yaml");

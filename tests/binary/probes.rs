@@ -25,7 +25,10 @@ fn health_checks_lists_and_watches() {
         let unknown = health.check(ask("no.such.Service")).await.unwrap_err();
         assert_eq!(unknown.code(), Code::NotFound);
         let list = health.list(HealthListRequest {}).await.unwrap().into_inner().statuses;
-        assert_eq!(list.keys().map(String::as_str).collect::<Vec<_>>(), ["", SERVICE]);
+        assert_eq!(
+            list.keys().map(String::as_str).collect::<Vec<_>>(),
+            ["", "envoy.service.auth.v3.Authorization", SERVICE]
+        );
         assert!(list.values().all(|answer| answer.status() == ServingStatus::NotServing));
 
         let mut known = health.watch(ask(SERVICE)).await.unwrap().into_inner();

@@ -5,8 +5,10 @@ use std::fs;
 use bytes::Bytes;
 use h2::RecvStream;
 use prost::Message as _;
-use sidegate::client::Blocking;
-use sidegate::service::proto::v1;
+use sidegate::client::{Blocking, allows};
+use sidegate::service::proto::v1::{
+    self, authorization_service_client::AuthorizationServiceClient, authorize_stream_response::Outcome,
+};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -206,4 +208,35 @@ fn messages_that_never_come_whole_do_not_pile_up() {
     });
     let slow = "sidegate_connections_closed_total{listener=\"data\",why=\"slow\"}";
     assert!(daemon.metric("sidegate_shed_total{what=\"room\"}") + daemon.metric(slow) > 0);
+}
+
+#[test]
+fn a_stream_may_last_however_much_it_sends_in_all() {
+    const QUESTIONS: usize = 250;
+    let daemon = Daemon::start(&good()).ready();
+    // What is not declared is ignored: only the bytes matter. All streams together send more than may be held at once.
+    let mut large = question("ana", "access");
+    let padding = v1::Value { kind: Some(v1::value::Kind::StringValue("x".repeat(60_000))) };
+    large.context.insert("padding".to_owned(), padding);
+    let asked = v1::AuthorizeStreamRequest { request: Some(large) };
+    block_on(async {
+        let stub = AuthorizationServiceClient::connect(format!("http://{}", daemon.data)).await.unwrap();
+        let streams = (0..4).map(|_| {
+            let (mut stub, asked) = (stub.clone(), asked.clone());
+            tokio::spawn(async move {
+                let asked = tokio_stream::iter(std::iter::repeat_n(asked, QUESTIONS));
+                let mut answers = stub.authorize_stream(asked).await.unwrap().into_inner();
+                let mut count = 0;
+                while let Some(answer) = answers.message().await.unwrap() {
+                    assert!(matches!(answer.outcome, Some(Outcome::Response(answer)) if allows(&answer)));
+                    count += 1;
+                }
+                count
+            })
+        });
+        for stream in streams.collect::<Vec<_>>() {
+            assert_eq!(stream.await.unwrap(), QUESTIONS);
+        }
+    });
+    assert_eq!(daemon.metric("sidegate_shed_total{what=\"room\"}"), 0);
 }

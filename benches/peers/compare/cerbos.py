@@ -53,7 +53,7 @@ def server(tools: Tools):
 
 def load(tools: Tools, address: str, world: Path, calls: int, connections: int, in_flight: int) -> dict:
     command = [tools.peers / "cerbos-load", address, world / "cerbos.txt", calls, connections, in_flight]
-    done = subprocess.run(pinned(CLIENT_CORE, list(map(str, command))), capture_output=True, text=True)
+    done = subprocess.run(pinned(CLIENT_CORE, command), capture_output=True, text=True)
     if done.returncode != 0:
         raise Failed(f"cerbos-load ended with {done.returncode}: {done.stderr}")
     return json.loads(done.stdout)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import world
 from .figures import Figures
-from .process import Failed, Server, Tools, bench, sidegate, wait_for
+from .process import BOTH, Failed, Server, Tools, bench, pinned, sidegate, wait_for
 from .report import Row
 
 SIZES = {"1 M": 1_000_000, "10 M": 10_000_000}
@@ -32,8 +32,9 @@ def large(tools: Tools, size: int) -> tuple[Path, int]:
     ids = world.write(directory, size // 3, max(1, size // 30))
     print(f"    {size:,} bindings written; compiling", flush=True)
     names = {1: "world.sgate", 2: "again.sgate"}
-    children = [subprocess.Popen([tools.sidegate, "compile", directory / "source", "-o", directory / name,
-                                  "--sequence", str(sequence)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    children = [subprocess.Popen(pinned(BOTH, [tools.sidegate, "compile", directory / "source", "-o", directory / name,
+                                               "--sequence", sequence]),
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 for sequence, name in names.items()]
     if any([child.wait() for child in children]):
         raise Failed("the compiler refuses the world")
@@ -93,7 +94,8 @@ def load(tools: Tools, directory: Path) -> dict:
     os.link(directory / "world.sgate", live)
     # What is written last is in the page cache; a read makes it so for all.
     subprocess.run(["cat", live], stdout=subprocess.DEVNULL, check=True)
-    with sidegate(tools, live) as server:
+    # Nobody asks meanwhile, so it may have what it would have.
+    with sidegate(tools, live, core=BOTH) as server:
         begun = time.monotonic()
         wait_until("it is ready", lambda: is_ready(server))
         ready = time.monotonic() - begun

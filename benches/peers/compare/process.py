@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SERVER_CORE, CLIENT_CORE = 0, 1
+# `taskset` takes them as text.
+SERVER_CORE, CLIENT_CORE, BOTH = "0", "1", "0,1"
 PATIENCE = 30.0
 
 
@@ -39,8 +40,8 @@ def free_port() -> int:
         return own.getsockname()[1]
 
 
-def pinned(core: int, command: list[str]) -> list[str]:
-    return ["taskset", "-c", str(core), *map(str, command)]
+def pinned(core: str, command: list) -> list[str]:
+    return ["taskset", "-c", core, *map(str, command)]
 
 
 class Server:
@@ -75,7 +76,7 @@ class Server:
 
 @contextmanager
 def running(command: list[str], address: str, *, env: dict[str, str] | None = None, ops: str | None = None,
-            core: int = SERVER_CORE):
+            core: str = SERVER_CORE):
     """Starts it and, in the end, kills it by its own id."""
     own = {"PATH": os.environ["PATH"]} | (env or {})
     child = subprocess.Popen(pinned(core, command), env=own, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -93,7 +94,8 @@ def address_for(tools: Tools, over: str) -> str:
     return f"127.0.0.1:{free_port()}" if over == "tcp" else f"unix:{tools.scratch / f'{free_port()}.sock'}"
 
 
-def sidegate(tools: Tools, snapshot: Path, over: str = "tcp", env: dict[str, str] | None = None):
+def sidegate(tools: Tools, snapshot: Path, over: str = "tcp", env: dict[str, str] | None = None,
+             core: str = SERVER_CORE):
     """The daemon as it comes: all limits, deadlines and metrics on."""
     address = address_for(tools, over)
     ops = f"127.0.0.1:{free_port()}"
@@ -102,7 +104,7 @@ def sidegate(tools: Tools, snapshot: Path, over: str = "tcp", env: dict[str, str
            "SIDEGATE_SNAPSHOT_MAX_BYTES": str(4 << 30)}
     if over == "uds":
         own["SIDEGATE_UDS"] = address.removeprefix("unix:")
-    return running([tools.sidegate, "serve"], address, env=own | (env or {}), ops=ops)
+    return running([tools.sidegate, "serve"], address, env=own | (env or {}), ops=ops, core=core)
 
 
 def echo(tools: Tools, program: str, over: str = "tcp"):

@@ -50,6 +50,7 @@ def page(found: dict) -> str:
     """The table of all parts with a line of what it stands on, as README shows it."""
     rows = [Row(**row) for part in found.values() for row in part["rows"]]
     where = list(found.values())[-1]["where"]
+    rounds = sorted({part["where"]["rounds"] for part in found.values()})
     head = (f"{where['cpu']}, {where['cores']} cores, Linux {where['kernel']}, {where['rustc']}; "
-            f"{where['rounds']} rounds by turns, the server on one core, the load on another.\n")
+            f"{'–'.join(map(str, rounds))} rounds by turns, the server on one core, the load on another.\n")
     return f"{head}\n{table(rows)}"

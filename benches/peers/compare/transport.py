@@ -96,22 +96,22 @@ def one_call(tools: Tools, world: Path) -> tuple[list[Row], dict]:
     return rows, raw
 
 
-def many(tools: Tools, world: Path) -> tuple[list[Row], dict]:
-    """A hundred questions at once: in one `BatchAuthorize`, and in flight on one `AuthorizeStream`."""
-    rows, raw = [], {}
-    for what, flags, each in (
-        ("batch", ("--connections", "4", "--in-flight", "2", "--batch", "100"), 100),
-        ("stream", ("--connections", "4", "--in-flight", "100", "--stream"), 1),
-    ):
-        print(f"  {what}", flush=True)
-        outcomes = rounds(tools, world, ["sidegate"], "tcp", flags)["sidegate"]
-        raw[what] = outcomes
-        cpus = Figures([cpu(run) / each for run in outcomes])
-        checks = Figures([rate(run) * each for run in outcomes])
-        rows.append(Row(what, f"a check inside a {MANY[what]}", "–", "≤ 0.5 µs of server CPU",
-                        f"{cpus.text('{:.3f}')} µs; {checks.text('{:,.0f}')} checks/s", cpus.median <= 0.5))
-    return rows, raw
+def batch(tools: Tools, world: Path) -> tuple[list[Row], dict]:
+    """A hundred questions in one `BatchAuthorize`."""
+    return many(tools, world, "batch", "`BatchAuthorize` of 100", ("--in-flight", "2", "--batch", "100"), 100)
+
+
+def stream(tools: Tools, world: Path) -> tuple[list[Row], dict]:
+    """A hundred questions in flight on each `AuthorizeStream`."""
+    return many(tools, world, "stream", "`AuthorizeStream`, 100 in flight", ("--in-flight", "100", "--stream"), 1)
+
+
+def many(tools: Tools, world: Path, key: str, name: str, flags: tuple[str, ...], each: int) -> tuple[list[Row], dict]:
+    outcomes = rounds(tools, world, ["sidegate"], "tcp", ("--connections", "4", *flags))["sidegate"]
+    cpus = Figures([cpu(run) / each for run in outcomes])
+    checks = Figures([rate(run) * each for run in outcomes])
+    return [Row(key, f"a check inside a {name}", "–", "≤ 0.5 µs of server CPU",
+                f"{cpus.text('{:.3f}')} µs; {checks.text('{:,.0f}')} checks/s", cpus.median <= 0.5)], {"runs": outcomes}
 
 
 NAMES = {"tcp": "TCP", "uds": "Unix socket"}
-MANY = {"batch": "`BatchAuthorize` of 100", "stream": "`AuthorizeStream`, 100 in flight"}

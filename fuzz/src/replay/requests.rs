@@ -9,7 +9,7 @@ use sidegate::index::Index;
 use sidegate::model::{Decision, Entity, Reason, Request, Timestamp, Value};
 use sidegate::observe::metrics::Metrics;
 use sidegate::service::proto::v1::{self, authorization_service_server::AuthorizationService, value::Kind};
-use sidegate::service::{Authorization, Expensive, Gate, Pdp, PlainQuestion, Settings};
+use sidegate::service::{Authorization, Expensive, Gate, Pdp, PlainBatch, PlainQuestion, Settings};
 use sidegate::snapshot::{Keeper, KeeperHandle, KeeperOptions, Snapshot, Store};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -121,9 +121,28 @@ where
 fn read_in_place(bytes: &[u8]) {
     let Some(plain) = PlainQuestion::read(bytes) else { return };
     let message = v1::AuthorizeRequest::decode(bytes).expect("read in place, and no message");
-    Question::of(&message).lend(|request| assert_eq!(format!("{:?}", plain.request()), format!("{request:?}")));
+    same_question(&plain, &message);
+}
+
+fn same_question(plain: &PlainQuestion<'_>, message: &v1::AuthorizeRequest) {
+    Question::of(message).lend(|request| assert_eq!(format!("{:?}", plain.request()), format!("{request:?}")));
     assert_eq!(plain.request_id, message.request_id);
     assert_eq!(message.consistency, None);
+}
+
+/// The same of a batch, and of a message of a stream.
+fn read_several_in_place(bytes: &[u8]) {
+    if let Some(plain) = PlainBatch::read(bytes, BATCH_ITEMS) {
+        let message = v1::BatchAuthorizeRequest::decode(bytes).expect("read in place, and no message");
+        assert_eq!(plain.questions.len(), message.requests.len());
+        plain.questions.iter().zip(&message.requests).for_each(|(plain, message)| same_question(plain, message));
+        assert_eq!((plain.semantics, plain.request_id), (message.semantics, &*message.request_id));
+        assert_eq!(message.consistency, None);
+    }
+    if let Some(plain) = PlainQuestion::read_streamed(bytes) {
+        let message = v1::AuthorizeStreamRequest::decode(bytes).expect("read in place, and no message");
+        same_question(&plain, &message.request.expect("read in place, and not there"));
+    }
 }
 
 async fn authorize(door: &Door, bytes: &[u8]) {
@@ -135,6 +154,7 @@ async fn authorize(door: &Door, bytes: &[u8]) {
 }
 
 async fn batch(door: &Door, bytes: &[u8]) {
+    read_several_in_place(bytes);
     let Some((message, answer)) = call(bytes, |request| door.service.batch_authorize(request)).await else { return };
     let time = moment(answer.evaluated_at);
     assert!(answer.results.len() <= message.requests.len());

@@ -147,21 +147,23 @@ async fn connect(address: &Address, in_flight: usize, within: Duration) -> Resul
             Address::Tcp(text) => {
                 let stream = TcpStream::connect(text).await.map_err(|error| unreachable(error.to_string()))?;
                 stream.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
-                handshake(stream, in_flight).await.map_err(|error| unreachable(error.to_string()))
+                handshake(Box::new(stream), in_flight).await.map_err(|error| unreachable(error.to_string()))
             }
             Address::Unix(path) => {
                 let stream = UnixStream::connect(path).await.map_err(|error| unreachable(error.to_string()))?;
-                handshake(stream, in_flight).await.map_err(|error| unreachable(error.to_string()))
+                handshake(Box::new(stream), in_flight).await.map_err(|error| unreachable(error.to_string()))
             }
         }
     });
     opened.await.unwrap_or_else(|_| Err(unreachable(format!("no connection within {} s", within.as_secs()))))
 }
 
-async fn handshake<S>(stream: S, in_flight: usize) -> Result<SendRequest<Bytes>, h2::Error>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+/// Any connected socket: one type, so that HTTP/2 is compiled once.
+trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
+
+async fn handshake(stream: Box<dyn Socket>, in_flight: usize) -> Result<SendRequest<Bytes>, h2::Error> {
     let (sender, connection) = Builder::new()
         .initial_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)

@@ -152,6 +152,11 @@ impl Method {
         )
     }
 
+    /// Whether one call carries question after question.
+    pub fn takes_many(self) -> bool {
+        matches!(self, Self::AuthorizeStream | Self::Reflection)
+    }
+
     /// Whether a call lasts as long as its client likes: how long it took says nothing.
     pub fn is_stream(self) -> bool {
         matches!(self, Self::AuthorizeStream | Self::WatchSnapshot | Self::Health | Self::Reflection)

@@ -3,7 +3,7 @@
 
 use std::marker::PhantomData;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 use http_body::Frame;
 use prost::Message;
@@ -48,7 +48,10 @@ impl<U: Message + Default + 'static> Decoder for LenientDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        Ok(self.0.decode(bytes).unwrap_or_else(|_| Some(U::default())))
+        let read = self.0.decode(bytes).ok().flatten().unwrap_or_default();
+        // What is left of a message that could not be read is not the beginning of another.
+        bytes.advance(bytes.remaining());
+        Ok(Some(read))
     }
 
     fn buffer_settings(&self) -> BufferSettings {

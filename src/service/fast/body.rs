@@ -14,52 +14,55 @@ use tonic::{Status, body::Body as TonicBody};
 use super::FastPath;
 
 /// A call whose body is being read.
-#[derive(Debug)]
-pub(in crate::service) struct Gather<B> {
-    call: Option<(Parts, B)>,
+pub(in crate::service) struct Gather<B: Body<Data = Bytes>> {
+    head: Parts,
+    body: B,
     message: Option<Bytes>,
-}
-
-/// What a body turned out to be.
-pub(in crate::service) enum Gathered<B: Body<Data = Bytes>> {
-    /// One message, in one frame; the body is at its end.
-    Message(Parts, Bytes, B),
-    /// Anything else: to be read again from its beginning.
-    Other(Request<Replay<B>>),
+    /// What keeps the body from being one message in one frame, after which it ends.
+    odd: Option<Result<Frame<Bytes>, B::Error>>,
+    /// Nothing follows.
+    ended: bool,
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Gather<B> {
-    pub(in crate::service) fn new(request: Request<B>) -> Self {
-        Self { call: Some(request.into_parts()), message: None }
+    pub(in crate::service) fn new(head: Parts, body: B) -> Self {
+        Self { head, body, message: None, odd: None, ended: false }
     }
 
-    /// Reads on; pending for ever once it was ready.
-    pub(in crate::service) fn poll(&mut self, fast: &FastPath, cx: &mut Context<'_>) -> Poll<Gathered<B>> {
-        let Some((_, body)) = &mut self.call else { return Poll::Pending };
-        let odd = loop {
-            match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-                None => break None,
+    /// Reads on. Ready, then and ever after, once it is known what the body is: one message, or anything else.
+    pub(in crate::service) fn poll(&mut self, fast: &FastPath, cx: &mut Context<'_>) -> Poll<bool> {
+        while self.odd.is_none() && !self.ended {
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                None => self.ended = true,
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) if data.is_empty() => {}
-                    Ok(data) if self.message.is_none() && fast.is_message(&data) => self.message = Some(data),
-                    Ok(data) => break Some(Ok(Frame::data(data))),
-                    Err(trailers) => break Some(Ok(trailers)),
+                    Ok(data) if self.message.is_none() && fast.is_message(&data) => {
+                        self.message = Some(data);
+                        // It mostly ends with that very frame, and is not asked again.
+                        self.ended = self.body.is_end_stream();
+                    }
+                    Ok(data) => self.odd = Some(Ok(Frame::data(data))),
+                    Err(trailers) => self.odd = Some(Ok(trailers)),
                 },
-                Some(Err(error)) => break Some(Err(error)),
+                Some(Err(error)) => self.odd = Some(Err(error)),
             }
-        };
-        let Some((head, body)) = self.call.take() else { return Poll::Pending };
-        Poll::Ready(match (self.message.take(), odd) {
-            (Some(message), None) => Gathered::Message(head, message, body),
-            (first, next) => Gathered::Other(Request::from_parts(head, Replay { first, next, rest: body })),
-        })
+        }
+        Poll::Ready(self.odd.is_none() && self.message.is_some())
     }
-}
 
-impl<B: Body<Data = Bytes>> Replay<B> {
-    /// A body of which one frame was read, up to its end.
-    pub(in crate::service) fn whole(message: Bytes, rest: B) -> Self {
-        Self { first: Some(message), next: None, rest }
+    pub(in crate::service) fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// What has been read that looks like a message.
+    pub(in crate::service) fn message(&self) -> Option<&Bytes> {
+        self.message.as_ref()
+    }
+
+    /// The call as it came, to be read again from its beginning.
+    pub(in crate::service) fn into_request(self) -> Request<Replay<B>> {
+        let Self { head, body, message, odd, ended: _ } = self;
+        Request::from_parts(head, Replay { first: message, next: odd, rest: body })
     }
 }
 

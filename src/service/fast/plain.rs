@@ -4,12 +4,16 @@
 //! the snapshot, anything malformed) is left to the generated one, which alone says what is wrong. What is read here is
 //! read exactly as there: `tests` and a fuzz target hold the two against each other.
 
+mod batch;
+
 use std::str;
 
 use crate::{
     model::{Entity, Properties, Request, Timestamp, Value},
     service::convert::MAX_PROPERTIES,
 };
+
+pub use batch::PlainBatch;
 
 /// A property and its value.
 type Property<'b> = (&'b str, Value<'b>);

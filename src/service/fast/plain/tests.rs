@@ -3,7 +3,7 @@
 use proptest::{collection::btree_map, option, prelude::*, sample::Index};
 use prost::Message;
 
-use super::PlainQuestion;
+use super::{PlainBatch, PlainQuestion};
 use crate::{
     model::Malformed,
     service::{
@@ -30,6 +30,31 @@ fn read_alike(bytes: &[u8]) -> bool {
     }
     true
 }
+
+/// The same of a batch, and of a message of a stream.
+fn several_read_alike(bytes: &[u8]) -> bool {
+    let streamed = PlainQuestion::read_streamed(bytes);
+    if let Some(question) = &streamed {
+        let message = v1::AuthorizeStreamRequest::decode(bytes).unwrap().request.unwrap();
+        same(question, &message);
+    }
+    let Some(batch) = PlainBatch::read(bytes, MOST) else { return streamed.is_some() };
+    let message = v1::BatchAuthorizeRequest::decode(bytes).unwrap();
+    assert_eq!(batch.questions.len(), message.requests.len());
+    batch.questions.iter().zip(&message.requests).for_each(|(question, message)| same(question, message));
+    assert_eq!((batch.semantics, batch.request_id), (message.semantics, &*message.request_id));
+    assert_eq!(message.consistency, None);
+    true
+}
+
+fn same(question: &PlainQuestion<'_>, message: &v1::AuthorizeRequest) {
+    let asked = Question::of(message).unwrap().ask(|request| Ok::<_, Malformed>(format!("{request:?}"))).unwrap();
+    assert_eq!(format!("{:?}", question.request()), asked);
+    assert_eq!((question.request_id, &message.consistency), (&*message.request_id, &None));
+}
+
+/// The most questions of a drawn batch.
+const MOST: usize = 3;
 
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![4 => "[a-z]{0,3}", 1 => "\\PC{0,4}", 1 => "[a-z]{120,140}"]
@@ -92,6 +117,33 @@ proptest! {
         let bytes = request.encode_to_vec();
         // Only a moment that is none keeps it from being read.
         prop_assert_eq!(read_alike(&bytes), generated(&bytes).is_some());
+    }
+
+    #[test]
+    fn several_are_read_as_prost_reads_them_or_left(
+        requests in proptest::collection::vec(request(), 0..=MOST),
+        semantics in -1..5_i32,
+        request_id in name(),
+        damage in proptest::collection::vec((any::<Index>(), any::<u8>()), 0..3),
+    ) {
+        let one = v1::AuthorizeStreamRequest { request: requests.first().cloned() };
+        let batch = v1::BatchAuthorizeRequest { requests, semantics, consistency: None, request_id };
+        let is_plain = |request: &v1::AuthorizeRequest| PlainQuestion::read(&request.encode_to_vec()).is_some();
+        let cases = [
+            (batch.encode_to_vec(), semantics >= 0 && batch.requests.iter().all(is_plain)),
+            // Nothing at all is a batch too.
+            (one.encode_to_vec(), one.request.as_ref().is_none_or(is_plain)),
+        ];
+        for (mut bytes, is_plain) in cases {
+            prop_assert_eq!(several_read_alike(&bytes), is_plain);
+            for (at, byte) in &damage {
+                let at = at.index(bytes.len().max(1));
+                if let Some(old) = bytes.get_mut(at) {
+                    *old = *byte;
+                }
+            }
+            several_read_alike(&bytes);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The `cel` crate, on one condition alone: nobody is looked up.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use cel::{Context, Env, Value};
@@ -15,9 +16,8 @@ pub fn condition() -> Case {
     let mut contexts = Vec::new();
     for locked in [true, false] {
         let mut context = Context::with_env(Arc::clone(&env));
-        let of = |name: &str, value: Value| std::collections::HashMap::from([(name.to_owned(), value)]);
-        context.add_variable("resource", of("locked", locked.into())).expect("a map");
-        context.add_variable("workspace", of("tier", "pro".into())).expect("a map");
+        context.add_variable("resource", HashMap::from([("locked", locked)])).expect("a map");
+        context.add_variable("workspace", HashMap::from([("tier", "pro")])).expect("a map");
         contexts.push(context);
     }
     let wanted = (0..1_024).map(|number| number % 4 != 0).collect();
