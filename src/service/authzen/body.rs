@@ -1,6 +1,10 @@
 //! The body of a request: how large it may be, how long it may take, and that it says what it is.
 
-use std::{future::poll_fn, pin::pin, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    time::Duration,
+};
 
 use axum::{
     body::Body,
@@ -17,6 +21,9 @@ use super::answer::Fault;
 /// What is taken for a body of an honest size before any of it has come.
 const FIRST: usize = 4096;
 
+/// Of a body that is refused so much is read and thrown away: a client that is still sending would lose the answer.
+const REST: usize = 1024 * 1024;
+
 /// How large a body may be, by the key that says so.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Most {
@@ -26,15 +33,29 @@ pub(super) struct Most {
 
 /// The whole body of a request that says it is JSON.
 pub(super) async fn collect(headers: &HeaderMap, body: Body, most: Most, patience: Duration) -> Result<Vec<u8>, Fault> {
-    check(headers)?;
-    let said = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if said.is_some_and(|said| said > most.bytes as u64) {
-        return Err(Fault::too_large(most.key, most.bytes));
-    }
-    timeout(patience, read(body, most)).await.unwrap_or_else(|_| Err(Fault::slow()))
+    let mut body = pin!(body);
+    let whole = async {
+        let refused = match check(headers, most) {
+            Ok(()) => match read(body.as_mut(), most).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(refused) => refused,
+            },
+            Err(refused) => refused,
+        };
+        if said(headers).is_none_or(|said| said <= REST as u64) {
+            throw_away(body).await;
+        }
+        Err(refused)
+    };
+    timeout(patience, whole).await.unwrap_or_else(|_| Err(Fault::slow()))
 }
 
-fn check(headers: &HeaderMap) -> Result<(), Fault> {
+/// How long the body says it is.
+fn said(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
+}
+
+fn check(headers: &HeaderMap, most: Most) -> Result<(), Fault> {
     let mut kinds = headers.get_all(CONTENT_TYPE).iter();
     let (kind, more) = (kinds.next().and_then(|kind| kind.to_str().ok()).unwrap_or_default(), kinds.next());
     let essence = kind.split(';').next().unwrap_or_default().trim();
@@ -44,11 +65,13 @@ fn check(headers: &HeaderMap) -> Result<(), Fault> {
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(Fault::malformed("content-encoding", "must be left out"));
     }
+    if said(headers).is_some_and(|said| said > most.bytes as u64) {
+        return Err(Fault::too_large(most.key, most.bytes));
+    }
     Ok(())
 }
 
-async fn read(body: Body, most: Most) -> Result<Vec<u8>, Fault> {
-    let mut body = pin!(body);
+async fn read(mut body: Pin<&mut Body>, most: Most) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::with_capacity(FIRST.min(most.bytes));
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         let frame = frame.map_err(|error| Fault::broken(&tonic::Status::from_error(error.into_inner())))?;
@@ -59,4 +82,14 @@ async fn read(body: Body, most: Most) -> Result<Vec<u8>, Fault> {
         bytes.extend_from_slice(data);
     }
     Ok(bytes)
+}
+
+async fn throw_away(mut body: Pin<&mut Body>) {
+    let mut left = REST;
+    while let Some(Ok(frame)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        match left.checked_sub(frame.data_ref().map_or(0, bytes::Bytes::len)) {
+            Some(less) => left = less,
+            None => return,
+        }
+    }
 }
