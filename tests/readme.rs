@@ -1,7 +1,7 @@
 //! Proves README.md: its policies validate, its commands print what it says, its tables are whole. It reads the page as
 //! text. A block that begins with ```` ```yaml file=PATH ```` is saved there, `part=PATH` the same under `sidegate: 1`;
 //! the lines of a `console` block that begin with `$ sidegate` or `$ curl` are run where those files are.
-#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a failed test is a panic")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a failed test is a panic")]
 
 #[path = "readme/curl.rs"]
 mod curl;
