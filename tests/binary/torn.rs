@@ -155,6 +155,8 @@ fn nothing_empty_or_cut_is_ever_served() {
     for (number, text) in (1..).zip(empty.into_iter().chain([half.as_str()])) {
         daemon.write(text);
         until("it is refused", || daemon.metric(REJECTED) >= number);
+        let refusals = usize::try_from(number).unwrap();
+        until("it is told of", || daemon.log("the source was refused").len() >= refusals);
         let told = daemon.log("the source was refused").pop().unwrap().to_string();
         assert!(told.contains("policy.yaml"), "{text:?} is refused without its place: {told}");
     }

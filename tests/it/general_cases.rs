@@ -79,7 +79,7 @@ fn cases_of_the_packs() {
     let packs = packs();
     assert!(packs.len() >= 6, "five studios and an example: {packs:?}");
     for pack in &packs {
-        through(std::slice::from_ref(pack), 8, in_the_engine);
+        through(std::slice::from_ref(pack), 5, in_the_engine);
     }
 }
 

@@ -21,7 +21,7 @@ fn with(mut entity: Json, properties: Json) -> Json {
     entity
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "each is written where it is asked about")]
+#[expect(clippy::needless_pass_by_value, reason = "what is asked is written where it is asked")]
 fn ask(subject: Json, action: &str, resource: Json) -> Json {
     json!({"subject": subject, "action": {"name": action}, "resource": resource})
 }
