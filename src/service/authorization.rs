@@ -173,7 +173,7 @@ impl AuthorizationService for Authorization {
 
     type AuthorizeStreamStream = Empty<Result<v1::AuthorizeStreamResponse, Status>>;
 
-    /// Never called: its messages are read in place, by [`Self::stream_in_place`].
+    /// Never called: its messages are read in place, by `stream_in_place`.
     async fn authorize_stream(
         &self,
         _: Request<Streaming<v1::AuthorizeStreamRequest>>,
