@@ -45,6 +45,8 @@ def large(tools: Tools, size: int) -> tuple[Path, int]:
 def replace(live: Path, new: Path) -> None:
     """Renames a link to the file into place, as a writer of whole files does."""
     following = live.with_name("following")
+    # Renaming a file onto another name of the same file does nothing, and leaves both.
+    following.unlink(missing_ok=True)
     os.link(new, following)
     os.rename(following, live)
 
