@@ -261,9 +261,7 @@ impl Going {
         let Some(call) = self.call.take_if(|call| call.method().is_stream() && code.is_none()) else {
             return (response, ended);
         };
-        let Bugs { connection, metrics, traceparent } = &self.bugs;
-        let (connection, metrics) = (Arc::clone(connection), Arc::clone(metrics));
-        let bugs = Bugs { connection, metrics, traceparent: traceparent.clone() };
+        let bugs = self.bugs.clone();
         (response.map(|body| Reply::Routed(Body::new(Streamed::new(body, call, bugs)))), ended)
     }
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import cerbos
 from .figures import Figures
-from .process import CLIENT_CORE, SERVER_CORE, Failed, Tools, echo, free_port, pinned, running
+from .process import ANY_PORT, CLIENT_CORE, SERVER_CORE, Failed, Tools, echo, free_port, pinned, running
 from .report import Row
 
 
@@ -17,8 +17,8 @@ def starts(tools: Tools, world: Path, number: int) -> dict[str, list[float]]:
     times = {"sidegate": [], "echo": []}
     for _ in range(number):
         for name in times:
-            address, ops = (f"127.0.0.1:{free_port()}" for _ in range(2))
-            env = {"SIDEGATE_LISTEN": address, "SIDEGATE_OPS_LISTEN": ops, "PATH": os.environ["PATH"],
+            address = f"127.0.0.1:{free_port()}"
+            env = {"SIDEGATE_LISTEN": address, "SIDEGATE_OPS_LISTEN": ANY_PORT, "PATH": os.environ["PATH"],
                    "SIDEGATE_SNAPSHOT": str(world / "world.sgate")}
             program = [tools.sidegate, "serve"] if name == "sidegate" else [tools.peers / "echo", address]
             command = [tools.peers / "first-answer", address, allowed[0], allowed[2], allowed[3],
@@ -70,5 +70,5 @@ def resting(tools: Tools, starting) -> float:
 
 
 def demo(tools: Tools):
-    address, ops = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    return running([tools.sidegate, "demo", "--listen", address, "--ops-listen", ops], address)
+    address = f"127.0.0.1:{free_port()}"
+    return running([tools.sidegate, "demo", "--listen", address, "--ops-listen", ANY_PORT], address)

@@ -14,6 +14,7 @@ use crate::{
 };
 
 /// What is told of a call that panics.
+#[derive(Clone)]
 pub(super) struct Bugs {
     pub(super) connection: Arc<Connection>,
     pub(super) metrics: Arc<Metrics>,
