@@ -34,6 +34,7 @@ const QUIET_UNSEEN: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 40;
 /// How soon retired snapshots are looked at again.
 const SWEEP: Duration = Duration::from_millis(50);
+/// Added to the niceness that the daemon was given.
 const NICENESS: i32 = 10;
 
 /// What a keeper keeps, and how.
@@ -173,16 +174,17 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
-        // Who answers requests goes before who builds. In Linux niceness is a thread's own.
-        if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-            tracing::debug!(%error, "the build thread runs at normal priority");
-        }
         mounts::warn_about(&self.source);
+        let mut gives_way = false;
         let (mut seen, mut read) = (None, Instant::now());
         let (mut asked, mut has_settled) = (None, false);
         // What could not be tried for want of memory, or by a fault of the disk, may work without any change to see.
         let mut pause = self.options.poll;
         loop {
+            if !gives_way && self.reloader.has_live() {
+                give_way();
+                gives_way = true;
+            }
             let mut found = self.fingerprint();
             let rest = if self.reloader.is_settled() { self.options.reread } else { pause };
             let has_changed = seen.as_ref() != Some(&found);
@@ -317,6 +319,14 @@ impl Worker {
             }
         }
         true
+    }
+}
+
+/// Who answers requests goes before who builds; not before there is something to answer with, for until then all wait for
+/// the build, and on a busy machine for long. In Linux niceness is a thread's own.
+fn give_way() {
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "the build thread runs at normal priority");
     }
 }
 
