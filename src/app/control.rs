@@ -3,13 +3,15 @@
 use std::{mem, sync::Arc, time::Duration};
 
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
 
-use super::{Addresses, ExitReason, exit::Guard, orphans, parts::Parts, reconfigure::Reconfigure, renewal};
+use super::{
+    Addresses, ExitReason, exit::Guard, orphans, parts::Parts, reconfigure::Reconfigure, renewal, signals::Signals,
+    supervisor::Supervisor,
+};
 use crate::{
     observe::{decision_log::DecisionLog, spans::Exporter},
     service::{
@@ -40,7 +42,8 @@ impl Parts {
         // Dropped, and with it every task, when this returns.
         let mut tasks = JoinSet::new();
         self.listen(&mut tasks);
-        self.mind(&mut tasks);
+        let supervisor = signals.as_ref().map(|_| Supervisor::of_environment()).unwrap_or_default();
+        self.mind(&mut tasks, supervisor.clone());
         if signals.is_some() {
             tasks.spawn_on(orphans::bury(), self.runtime.handle());
         }
@@ -57,6 +60,7 @@ impl Parts {
             }
             tracing::info!(connections = registry.count(), "draining");
             self.metrics.draining();
+            supervisor.ending();
             self.health.shut_down().await;
             draining.send_replace(true);
             let cut = orders.drain(&registry, self.drain_time).await;
@@ -109,11 +113,12 @@ impl Parts {
     }
 
     /// Starts what looks after the rest.
-    fn mind(&mut self, tasks: &mut JoinSet<()>) {
+    fn mind(&mut self, tasks: &mut JoinSet<()>, supervisor: Supervisor) {
         let guard = |what| self.guards.guard(what);
         let store = || Arc::clone(&self.store);
         let (drain, end, runtime) = (self.draining.subscribe(), self.ending.subscribe(), self.runtime.handle());
-        tasks.spawn_on(bridge(store(), self.health.clone(), self.stale, drain, guard("health bridge")), runtime);
+        let health = (self.health.clone(), supervisor);
+        tasks.spawn_on(bridge(store(), health, self.stale, drain, guard("health bridge")), runtime);
         tasks.spawn_on(age(store(), self.clock.clone(), guard("watch on the age")), runtime);
         let names = warn_of_names(store(), Arc::clone(&self.gate), end, guard("check of the caller rules"));
         tasks.spawn_on(names, runtime);
@@ -162,8 +167,8 @@ async fn serve_here(
 
 /// Health follows the first snapshot. A refused reload later changes nothing: the last good one serves. One that is too old
 /// does where that is to be denied.
-async fn bridge(store: Arc<Store>, health: Health, stale: Stale, mut drain: Drain, guard: Guard) {
-    let _guard = guard;
+async fn bridge(store: Arc<Store>, told_of: (Health, Supervisor), stale: Stale, mut drain: Drain, guard: Guard) {
+    let (_guard, (health, supervisor)) = (guard, told_of);
     let mut status = store.subscribe();
     let mut told = false;
     loop {
@@ -174,6 +179,9 @@ async fn bridge(store: Arc<Store>, health: Health, stale: Stale, mut drain: Drai
         if serving != told {
             health.set_all(serving).await;
             told = serving;
+            if serving {
+                supervisor.serving();
+            }
         }
         tokio::select! {
             biased;
@@ -268,35 +276,5 @@ impl Orders {
             tracing::warn!(peer = %connection.peer, listener = connection.listener, in_flight, age, "cut");
         }
         open.len()
-    }
-}
-
-/// The signals that the process heeds, from the moment that this is made.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    /// To be called within a runtime.
-    pub(super) fn new() -> Option<Self> {
-        let all = || {
-            Ok::<_, std::io::Error>(Self {
-                terminate: signal(SignalKind::terminate())?,
-                interrupt: signal(SignalKind::interrupt())?,
-                hang_up: signal(SignalKind::hangup())?,
-            })
-        };
-        all().inspect_err(|error| tracing::error!(%error, "signals end the process without a drain")).ok()
-    }
-
-    async fn next(signals: &mut Option<Self>) -> Command {
-        let Some(Self { terminate, interrupt, hang_up }) = signals else { return std::future::pending().await };
-        tokio::select! {
-            _ = terminate.recv() => Command::Drain,
-            _ = interrupt.recv() => Command::Drain,
-            _ = hang_up.recv() => Command::Reload,
-        }
     }
 }

@@ -90,6 +90,7 @@ mod start;
 #[cfg(test)]
 mod storms;
 #[cfg(test)]
+mod supervised;
 mod support;
 #[cfg(test)]
 mod swaps;
