@@ -99,9 +99,9 @@ impl Parts {
             });
             tasks.spawn_on(accepting, self.runtime.handle());
         }
-        let sides = [(self.bound.ops.take(), "ops", &self.ops), (self.bound.admin.take(), "admin", &self.admin)];
-        for (listener, name, connected) in sides {
-            let Some(listener) = listener else { continue };
+        let ops = (self.bound.ops.take(), "ops", Some(&self.ops));
+        for (listener, name, connected) in [ops, (self.bound.admin.take(), "admin", self.admin.as_ref())] {
+            let (Some(listener), Some(connected)) = (listener, connected) else { continue };
             let (side, guard) = (Arc::clone(&self.side), self.guards.guard("side listener"));
             let serving = serve_here(listener, name, side, end.clone(), connected.clone(), guard);
             tasks.spawn_on(serving, self.runtime.handle());
