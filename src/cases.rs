@@ -11,7 +11,7 @@ use crate::decide::{self, ListError, Listing, Page, PageBounds};
 use crate::document::Tested;
 use crate::index::Index;
 use crate::mapping::Unmapped;
-use crate::model::{Ask, Case, Decision, EntityName, Facts, Malformed, Policy, Query, Request, Verdict, Wanted};
+use crate::model::{Ask, Case, Decision, EntityName, Facts, Malformed, Policy, Query, Request, Verdict, Wanted, order};
 
 pub use question::with_request;
 
@@ -215,6 +215,6 @@ fn word(decision: Decision) -> &'static str {
 
 fn sorted(names: &[String]) -> Vec<&str> {
     let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
-    names.sort_unstable();
+    order::natural(&mut names);
     names
 }

@@ -32,7 +32,7 @@ mod yaml;
 
 use crate::index::file::Publication;
 use crate::index::{self, Index};
-use crate::model::{Case, Diagnostic, EntityName, Facts, Policy, Position, SourceId};
+use crate::model::{Case, Diagnostic, EntityName, Facts, Policy, Position, SourceId, order};
 use decode::Decode;
 use file::FileDoc;
 use gather::{Gathered, once, refuse_twice};
@@ -193,7 +193,7 @@ fn read_each(
     let wrong = if sink.lost() || has_gaps { Vec::new() } else { meaning(&policy, &facts) };
     let mut all = sink.into_diagnostics();
     all.extend(wrong);
-    all.sort_by_key(|diagnostic| diagnostic.at);
+    order::by_key(&mut all, |diagnostic| diagnostic.at);
     Err(all)
 }
 

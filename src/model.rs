@@ -7,6 +7,7 @@ mod case;
 mod diagnostic;
 mod facts;
 mod http;
+pub(crate) mod order;
 mod plain;
 mod policy;
 mod request;

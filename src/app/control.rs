@@ -104,7 +104,8 @@ impl Parts {
             tasks.spawn_on(accepting, self.runtime.handle());
         }
         let ops = self.bound.ops.take().map(|listener| (listener, "ops", &self.ops));
-        let admin = mem::take(&mut self.bound.admin).into_iter().map(|listener| (listener, "admin", &self.admin));
+        let admin = mem::take(&mut self.bound.admin).into_iter();
+        let admin = admin.filter_map(|listener| Some((listener, "admin", self.admin.as_ref()?)));
         for (listener, name, connected) in ops.into_iter().chain(admin) {
             let (side, guard) = (Arc::clone(&self.side), self.guards.guard("side listener"));
             let serving = serve_here(listener, name, side, end.clone(), connected.clone(), guard);

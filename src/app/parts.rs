@@ -61,7 +61,8 @@ pub(super) struct Parts {
     pub(super) side: Arc<Registry>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) ops: Connected,
-    pub(super) admin: Connected,
+    /// Where there is a socket for it.
+    pub(super) admin: Option<Connected>,
     /// Set when the drain of the data listeners begins.
     pub(super) draining: watch::Sender<bool>,
     /// Set when the others end.
@@ -109,7 +110,8 @@ impl Parts {
         let ops = beside(ops_routes(liveness, health.service(Arc::clone(&metrics))), Kind::Any);
         let reloader = Arc::clone(&keeper);
         let snapshots = Snapshots::new(Arc::clone(&store), source, Arc::new(move || reloader.reload_and_tell()));
-        let admin = beside(admin_routes(snapshots, health.service(Arc::clone(&metrics)))?, Kind::Grpc);
+        let admin = || admin_routes(snapshots, health.service(Arc::clone(&metrics)));
+        let admin = (!bound.admin.is_empty()).then(admin).transpose()?.map(|routes| beside(routes, Kind::Grpc));
         let (registry, side) = registries(config, &metrics);
         Ok(Self {
             runtime,

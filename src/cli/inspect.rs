@@ -12,6 +12,7 @@ use crate::index::{Index, Table};
 use super::Exit;
 use super::output::{count, say, say_json};
 use super::snapshot::{hex, open};
+use crate::model::order;
 
 /// What to look into.
 #[derive(Debug, Args)]
@@ -83,7 +84,7 @@ fn lines(built: &Built) {
         }
     }
     let mut tables: Vec<Table> = index.tables().filter(|table| table.bytes > 0).collect();
-    tables.sort_by_key(|table| std::cmp::Reverse(table.bytes));
+    order::by_key(&mut tables, |table| std::cmp::Reverse(table.bytes));
     for Table { section, bytes } in tables {
         say(&format!("{bytes:>12}  {}", name(section)));
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::decide::{self, CountError};
 use crate::index::Index;
-use crate::model::{Entity, EntityName, Timestamp};
+use crate::model::{Entity, EntityName, Timestamp, order};
 
 use super::Exit;
 use super::answer::moment;
@@ -83,7 +83,7 @@ fn counted(
     time: Timestamp,
 ) -> Result<Vec<(String, u64)>, CountError> {
     let mut classes = if classes.is_empty() { decide::seat_classes(index)? } else { classes.to_vec() };
-    classes.sort_unstable();
+    order::natural(&mut classes);
     classes.dedup();
     let one = |class: String| decide::count_seats(index, &class, scope, time).map(|count| (class, count));
     classes.into_iter().map(one).collect()

@@ -4,7 +4,7 @@
 use crate::model::{
     Action, Attribute, Class, CredentialScope, CredentialType, Exclusive, Forbid, Grants, Holder, HttpMapping,
     HttpRoute, Limit, LimitKind, Literal, Policy, Requirement, Role, RoleSet, RoleTemplate, Rule, SeatClass, Spanned,
-    Type, ValueType,
+    Type, ValueType, order,
 };
 
 /// The policy in its one order. Places stay what they were.
@@ -39,9 +39,9 @@ pub(super) fn policy(written: &Policy) -> Policy {
         names(subjects);
         for rule in who.iter_mut() {
             names(&mut rule.roles);
-            rule.held.sort_unstable();
+            order::natural(&mut rule.held);
         }
-        who.sort_by_cached_key(|rule| (texts(&rule.roles), rule.held.clone()));
+        order::by_cached_key(who, |rule| (texts(&rule.roles), rule.held.clone()));
     });
     http(&mut policy.http);
     policy
@@ -62,11 +62,11 @@ fn http(mapping: &mut HttpMapping) {
 }
 
 fn by_name<T>(list: &mut [T], name: impl Fn(&T) -> &Spanned<String>) {
-    list.sort_by(|a, b| name(a).value.cmp(&name(b).value));
+    order::by(list, |a, b| name(a).value.cmp(&name(b).value));
 }
 
 fn names(list: &mut [Spanned<String>]) {
-    list.sort_by(|a, b| a.value.cmp(&b.value));
+    order::by(list, |a, b| a.value.cmp(&b.value));
 }
 
 fn texts(list: &[Spanned<String>]) -> Vec<String> {
@@ -110,7 +110,7 @@ fn holders(list: &mut [Holder]) {
         by_name(&mut holder.when, |(name, _)| name);
         holder.when.iter_mut().for_each(|(_, values)| literals(values));
     }
-    list.sort_by_cached_key(|Holder { kind, when }| {
+    order::by_cached_key(list, |Holder { kind, when }| {
         let when =
             when.iter().map(|(name, values)| (name.value.clone(), values.iter().map(literal).collect::<Vec<_>>()));
         (kind.value.clone(), when.collect::<Vec<_>>())
@@ -118,7 +118,7 @@ fn holders(list: &mut [Holder]) {
 }
 
 fn literals(list: &mut [Spanned<Literal>]) {
-    list.sort_by_cached_key(literal);
+    order::by_cached_key(list, literal);
 }
 
 /// What a literal says, without where it says it.
@@ -154,7 +154,7 @@ fn requirements(list: &mut [Requirement]) {
         names(&mut requirement.has);
         names(&mut requirement.has_no);
     }
-    list.sort_by_cached_key(|one| {
+    order::by_cached_key(list, |one| {
         (one.held_at.value.clone(), one.on.value.clone(), texts(&one.has), texts(&one.has_no))
     });
 }
@@ -186,10 +186,10 @@ fn rule_list(list: &mut Vec<Rule>) {
         purview.assigns.iter_mut().for_each(role_set);
         purview.target.iter_mut().for_each(|target| {
             role_set(&mut target.holds_only);
-            target.look.sort_unstable();
+            order::natural(&mut target.look);
         });
     }
-    list.sort_by_cached_key(rule_key);
+    order::by_cached_key(list, rule_key);
     list.dedup_by_key(|rule| rule_key(rule));
 }
 
@@ -225,7 +225,7 @@ fn limits(list: &mut [Limit]) {
         }
         names(held_at);
     }
-    list.sort_by_cached_key(|Limit { on, except, kind, held_at }| {
+    order::by_cached_key(list, |Limit { on, except, kind, held_at }| {
         let kind = match kind {
             LimitKind::Only(actions) => (grants_key(&Grants::Actions(actions.clone())), None),
             LimitKind::Gate { grants, only_when } => (grants_key(grants), Some(only_when.value.clone())),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Credential, CredentialScope, CredentialType, EntityName, Facts, Holder, Policy, Spanned};
+use crate::model::{Credential, CredentialScope, CredentialType, EntityName, Facts, Holder, Policy, Spanned, order};
 
 use super::condition::Lowering;
 use super::eligible::{Eligible, Known, typed_values};
@@ -75,20 +75,20 @@ impl<'p> Credentials<'p> {
     ) -> Self {
         let mut credentials = Self::default();
         let mut types: Vec<&CredentialType> = policy.credential_types.iter().collect();
-        types.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+        order::by(&mut types, |a, b| a.name.value.cmp(&b.name.value));
         for declared in types {
             credentials.add_type(declared, lowering, findings);
         }
-        credentials.demands.sort_unstable_by_key(|record| (record.kind.get(), record.attribute.get()));
+        order::by_key(&mut credentials.demands, |record| (record.kind.get(), record.attribute.get()));
         credentials.demands.dedup();
         let known = Known { attributes: known.0, defaults: known.1, literals: lowering.literals };
         // What is interned is numbered in this order: it must not depend on the order of the source.
         let mut by_name: Vec<&Credential> = facts.credentials.iter().collect();
-        by_name.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+        order::by(&mut by_name, |a, b| a.name.value.cmp(&b.name.value));
         for credential in by_name {
             credentials.add(credential, lowering.schema, lowering.entities, &known, findings);
         }
-        credentials.list.sort_by_key(|info| info.entity);
+        order::by_key(&mut credentials.list, |info| info.entity);
         credentials
     }
 
@@ -105,7 +105,7 @@ impl<'p> Credentials<'p> {
             }
         }
         let mut declared_scopes: Vec<&CredentialScope> = declared.scopes.iter().collect();
-        declared_scopes.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+        order::by(&mut declared_scopes, |a, b| a.name.value.cmp(&b.name.value));
         let mut scopes = HashMap::new();
         for scope in declared_scopes {
             let place = number(self.scopes.len());
@@ -127,7 +127,7 @@ impl<'p> Credentials<'p> {
         let whose = format!("scope `{}` of {whose}", scope.name.value);
         let first = number(self.requirements.len());
         let mut context: Vec<_> = scope.context.iter().collect();
-        context.sort_by(|(a, _), (b, _)| a.value.cmp(&b.value));
+        order::by(&mut context, |(a, _), (b, _)| a.value.cmp(&b.value));
         for (name, values) in context {
             let key = lowering.schema.context_key(&name.value);
             let kind = key.and_then(|key| lowering.schema.attribute_info(key)).map(|info| info.kind.clone());
@@ -199,7 +199,7 @@ impl<'p> Credentials<'p> {
 }
 
 fn sorted(mut list: Vec<u32>) -> Vec<u32> {
-    list.sort_unstable();
+    order::natural(&mut list);
     list.dedup();
     list
 }
@@ -208,7 +208,7 @@ fn sorted(mut list: Vec<u32>) -> Vec<u32> {
 fn scopes_of(credential: &Credential, rules: &TypeRules<'_>, findings: &mut Findings) -> Vec<u32> {
     let Credential { name, scopes, .. } = credential;
     let mut known: Vec<&str> = rules.scopes.keys().copied().collect();
-    known.sort_unstable();
+    order::natural(&mut known);
     let help = match known.as_slice() {
         [] => format!("`{}` declares no scopes", name.value.kind),
         known => format!("the scopes of `{}` are {}", name.value.kind, known.join(", ")),

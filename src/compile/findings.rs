@@ -1,6 +1,6 @@
 //! What is wrong with a policy, collected until everything has been looked at.
 
-use crate::model::{Diagnostic, Position, Severity};
+use crate::model::{Diagnostic, Position, Severity, order};
 
 /// How many findings are kept: a broken export of a million lines must not cost more memory than the export.
 const MOST: usize = 10_000;
@@ -54,7 +54,7 @@ impl Findings {
 
     fn take(&mut self) -> Vec<Diagnostic> {
         let mut list = std::mem::take(&mut self.list);
-        list.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.message.cmp(&b.message)));
+        order::by(&mut list, |a, b| a.at.cmp(&b.at).then_with(|| a.message.cmp(&b.message)));
         list.dedup();
         list
     }

@@ -1,6 +1,6 @@
 //! Forbids of the policy and blocks among the facts. Nothing overrides one.
 
-use crate::model::{BindingHolder, Block, EntityName, Facts, Forbid, Grants, Policy, Spanned};
+use crate::model::{BindingHolder, Block, EntityName, Facts, Forbid, Grants, Policy, Spanned, order};
 
 use super::condition::{Conditions, Lowering};
 use super::findings::Findings;
@@ -53,11 +53,11 @@ impl Forbids {
         }
         // Lifetimes are numbered in this order: it must not depend on the order of the source.
         let mut blocks: Vec<&Block> = facts.blocks.iter().collect();
-        blocks.sort_by(|a, b| a.id.value.cmp(&b.id.value));
+        order::by(&mut blocks, |a, b| a.id.value.cmp(&b.id.value));
         for block in blocks {
             forbids.add_block(block, lowering, findings);
         }
-        forbids.list.sort_by(|a, b| (&a.id, a.when).cmp(&(&b.id, b.when)));
+        order::by(&mut forbids.list, |a, b| (&a.id, a.when).cmp(&(&b.id, b.when)));
         forbids
     }
 
@@ -84,7 +84,7 @@ impl Forbids {
         };
         let terms = intern_terms(&forbid.lifetime, 0, NONE, NONE, &mut self.terms);
         let mut guarded: Vec<(u32, u32)> = programs.into_iter().zip(permissions).collect();
-        guarded.sort_unstable();
+        order::natural(&mut guarded);
         for group in guarded.chunk_by(|a, b| a.0 == b.0) {
             self.list.push(ForbidInfo {
                 id: format!("forbids/{}", forbid.id.value),
@@ -130,7 +130,7 @@ impl Forbids {
                 }
             }
         }
-        records.sort_by_key(|record| (record.holder.get(), record.scope.get(), record.forbid.get()));
+        order::by_key(&mut records, |record| (record.holder.get(), record.scope.get(), record.forbid.get()));
         records
     }
 

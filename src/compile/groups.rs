@@ -8,7 +8,7 @@ mod nesting;
 
 use std::collections::HashMap;
 
-use crate::model::{BindingHolder, EntityName, Facts, Policy, Position, Spanned};
+use crate::model::{BindingHolder, EntityName, Facts, Policy, Position, Spanned, order};
 
 use super::entities::Entities;
 use super::findings::Findings;
@@ -42,7 +42,7 @@ impl BuiltIn {
         let named = bound.chain(forbidden).chain(blocked);
         let mut names: Vec<Spanned<EntityName>> =
             named.filter_map(|holder| Some(Spanned::new(entity_of(&holder.value)?, holder.at))).collect();
-        names.sort_by(|a, b| (&a.value, a.at).cmp(&(&b.value, b.at)));
+        order::by(&mut names, |a, b| (&a.value, a.at).cmp(&(&b.value, b.at)));
         names.dedup_by(|later, earlier| later.value == earlier.value);
         let mut types: Vec<Spanned<String>> =
             names.iter().map(|name| Spanned::new(name.value.kind.clone(), Position::default())).collect();

@@ -7,7 +7,7 @@ mod levels;
 mod pins;
 mod required;
 
-use crate::model::{Binding, Facts, Lifetime, Position};
+use crate::model::{Binding, Facts, Lifetime, Position, order};
 
 use super::eligible::Known;
 use super::entities::Entities;
@@ -100,13 +100,13 @@ fn in_order(bindings: &[Binding]) -> impl Iterator<Item = &Binding> {
         !levels.is_empty() || customised.is_some() || !lifetime.is_always() || *disabled
     };
     let mut with_terms: Vec<&Binding> = bindings.iter().filter(has_terms).collect();
-    with_terms.sort_by_cached_key(|binding| {
+    order::by_cached_key(&mut with_terms, |binding| {
         let Binding { subject, role, at, levels, customised, lifetime, disabled, .. } = binding;
         let mut levels: Vec<_> = levels.iter().map(|(path, level)| (&path.value, &level.value)).collect();
-        levels.sort_unstable();
+        order::natural(&mut levels);
         let customised = customised.as_ref().map(|list| {
             let mut permissions: Vec<&str> = list.permissions.iter().map(|name| name.as_str()).collect();
-            permissions.sort_unstable();
+            order::natural(&mut permissions);
             (list.version.as_ref().map(|version| version.value), permissions)
         });
         let life = (lifetime.not_before, lifetime.expires);

@@ -6,7 +6,7 @@ mod routes;
 mod template;
 mod values;
 
-use crate::model::{HttpMapping, HttpRoute, Literal, Policy, Spanned};
+use crate::model::{HttpMapping, HttpRoute, Literal, Policy, Spanned, order};
 
 use super::findings::Findings;
 use super::layout::{HttpHeaderSort, HttpPartSort, HttpTold, HttpValueOwner, ValueKind};
@@ -253,7 +253,7 @@ impl Resolving<'_, '_> {
                 ),
             }
         }
-        headers.sort_unstable();
+        order::natural(&mut headers);
         headers.dedup();
         headers
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::model::{Facts, Policy, Requirement, Role, RoleLevels, Spanned};
+use crate::model::{Facts, Policy, Requirement, Role, RoleLevels, Spanned, order};
 
 use super::condition::{Conditions, Lowering};
 use super::eligible::Eligible;
@@ -102,7 +102,7 @@ impl<'p> Roles<'p> {
         let mut list = built_in(policy, lowering, conditions, &mut purviews, &mut limits, findings);
         list.extend(templates::defined(policy, facts, lowering, conditions, findings));
         // A slash follows the role in a rule id: `x-y/` sorts before `x/`.
-        list.sort_by(|a, b| {
+        order::by(&mut list, |a, b| {
             a.name.bytes().chain(*b"/").cmp(b.name.bytes().chain(*b"/")).then(a.definer.cmp(&b.definer))
         });
         let mut by_name: HashMap<&str, Vec<u32>> = HashMap::new();
@@ -161,7 +161,7 @@ impl<'p> Roles<'p> {
                 }
             }
         }
-        members.sort_unstable();
+        order::natural(&mut members);
         members.dedup();
         members
     }
@@ -360,7 +360,7 @@ fn gather<'p>(
 pub(super) fn records(rules: Vec<FlatRule>, limits: &mut Runs<LimitRecord>) -> Vec<RuleRecord> {
     let mut records: Vec<RuleRecord> = Vec::with_capacity(rules.len());
     for mut rule in rules {
-        rule.limits.sort_unstable();
+        order::natural(&mut rule.limits);
         rule.limits.dedup();
         let (start, end) = limits.intern(rule.limits);
         records.push(RuleRecord {
@@ -378,7 +378,7 @@ pub(super) fn records(rules: Vec<FlatRule>, limits: &mut Runs<LimitRecord>) -> V
         (r.permission.get(), r.when.get(), r.held_at.get(), limits, r.purview.get())
     };
     // An unconditional rule (NONE is the largest number) is tried last; order does not change an answer.
-    records.sort_by_key(key);
+    order::by_key(&mut records, key);
     records.dedup_by_key(|record| key(record));
     records
 }

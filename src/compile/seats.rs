@@ -1,6 +1,6 @@
 //! Classes of seats: whom each one counts.
 
-use crate::model::{Place, Policy};
+use crate::model::{Place, Policy, order};
 
 use super::findings::Findings;
 use super::layout::seat_places;
@@ -34,7 +34,7 @@ pub(super) fn resolve<'p>(
         let mut subjects: Vec<u32> =
             schema.subject_types(&class.subjects, &label, findings).into_iter().map(u32::from).collect();
         for types in [&mut per, &mut subjects] {
-            types.sort_unstable();
+            order::natural(types);
             types.dedup();
         }
         let rules = class.who.iter().map(|rule| {
@@ -44,7 +44,7 @@ pub(super) fn resolve<'p>(
         let rules = rules.collect();
         list.push(SeatClassInfo { name: &class.name.value, per, subjects, rules });
     }
-    list.sort_by_key(|class| class.name);
+    order::by_key(&mut list, |class| class.name);
     list
 }
 

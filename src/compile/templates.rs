@@ -5,7 +5,7 @@ mod versions;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use crate::model::{DefinedRole, DefinedRule, Facts, Grants, Policy, RoleTemplate, Spanned, Term, TermScope};
+use crate::model::{DefinedRole, DefinedRule, Facts, Grants, Policy, RoleTemplate, Spanned, Term, TermScope, order};
 
 use super::condition::{Conditions, Lowering, TermOwner, condition_of_terms};
 use super::eligible::Eligible;
@@ -38,7 +38,7 @@ pub(super) fn defined<'p>(
     let mut seen = HashSet::new();
     // Values and conditions are numbered in this order: it must not depend on the order of the source.
     let mut by_name: Vec<&DefinedRole> = facts.roles.iter().collect();
-    by_name.sort_by_key(|role| (&role.at.value, &role.name.value));
+    order::by_key(&mut by_name, |role| (&role.at.value, &role.name.value));
     for role in by_name {
         let name = &role.name;
         if !seen.insert((&role.at.value, name.value.as_str())) {
@@ -119,7 +119,7 @@ fn template_of<'b, 'p>(
     let found = name.split_once('/').and_then(|(template, _)| bounds.get(template));
     if found.is_none() {
         let mut known: Vec<String> = bounds.keys().map(|template| format!("`{template}/…`")).collect();
-        known.sort_unstable();
+        order::natural(&mut known);
         let help = if known.is_empty() {
             "this policy has no role templates".to_owned()
         } else {

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::{Attributes, Diagnostic, EntityName, Facts, Policy, Position, RoleRules};
+use crate::model::{Attributes, Diagnostic, EntityName, Facts, Policy, Position, RoleRules, order};
 
 use super::layout::MAX_SCOPE_DEPTH;
 
@@ -41,7 +41,7 @@ impl<'f> Tenants<'f> {
     pub(super) fn all(&self) -> Vec<&'f EntityName> {
         let roots = self.parents.iter().filter(|(name, parent)| parent.is_none() && self.is_root(name));
         let mut all: Vec<&EntityName> = roots.map(|(name, _)| *name).collect();
-        all.sort_unstable();
+        order::natural(&mut all);
         all
     }
 
@@ -58,7 +58,7 @@ pub(super) fn mark(findings: &mut [Diagnostic], policy: &Policy, facts: &Facts) 
     let tenants = Tenants::new(policy, facts);
     let mut starts: Vec<(Position, Option<&EntityName>)> = of_facts(facts, &tenants);
     starts.extend(of_policy(policy).into_iter().map(|at| (at, None)));
-    starts.sort_unstable();
+    order::natural(&mut starts);
     for finding in findings {
         let behind = starts.partition_point(|(start, _)| place(*start) <= place(finding.at));
         let (start, tenant) = behind.checked_sub(1).and_then(|before| starts.get(before)).copied().unwrap_or_default();

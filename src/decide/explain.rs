@@ -6,7 +6,7 @@ mod credentials;
 
 use crate::compile::layout::{ForbidRecord, ParameterRecord, ProgramRecord, RoleRecord};
 use crate::index::{Corrupt, Index, optional};
-use crate::model::{Because, Malformed, Reason, Request, Timestamp, Verdict};
+use crate::model::{Because, Malformed, Reason, Request, Timestamp, Verdict, order};
 
 use super::decide;
 use super::levels::governor;
@@ -106,13 +106,13 @@ impl Teller<'_> {
         let mut list = Vec::new();
         let mut paths = seen.paths.clone();
         let named = |path: &PathSeen| matches!(verdict.because, Because::Rule { role, .. } if role == path.role && path.reason == verdict.reason);
-        paths.sort_by_key(|path| {
+        order::by_key(&mut paths, |path| {
             (!named(path), path.reason != Reason::Granted, std::cmp::Reverse(path.reason), path.role)
         });
         for (forbid, applies) in seen.forbids.iter().filter(|(_, applies)| *applies != Truth::False) {
             list.push(self.forbid(*forbid, *applies)?);
         }
-        list.sort_by_key(|told| (told.undetermined, told.rule_id.clone()));
+        order::by_key(&mut list, |told| (told.undetermined, told.rule_id.clone()));
         for path in &paths {
             list.push(self.path(path)?);
         }

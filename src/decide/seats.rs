@@ -11,7 +11,7 @@ use crate::compile::layout::{
     BindingRecord, EntityRecord, SeatClassRecord, SeatRuleRecord, Section, entity_flags, seat_places,
 };
 use crate::index::{Corrupt, Index, optional};
-use crate::model::{Entity, Timestamp};
+use crate::model::{Entity, Timestamp, order};
 
 use super::holders::{Holders, Through};
 
@@ -36,7 +36,7 @@ pub enum CountError {
 pub fn seat_classes(index: &Index) -> Result<Vec<String>, Corrupt> {
     let name = |class: u32| Ok(index.text(index.record::<SeatClassRecord>(class)?.name.get())?.to_owned());
     let mut names: Vec<String> = (0..index.count::<SeatClassRecord>()).map(name).collect::<Result<_, Corrupt>>()?;
-    names.sort_unstable();
+    order::natural(&mut names);
     Ok(names)
 }
 

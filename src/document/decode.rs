@@ -239,17 +239,14 @@ macro_rules! documents {
                 node: &$crate::document::node::Node<'_>,
                 sink: &mut $crate::document::sink::Sink<'_>,
             ) -> Option<Self> {
-                $( let mut $field: Option<Option<$type>> = None; )*
+                $( let mut $field: $crate::document::decode::Field<$type> = $crate::document::decode::Field::Absent; )*
                 for entry in $crate::document::decode::mapping(node, sink)? {
                     match entry.key.as_ref() {
-                        $( $key => {
-                            let value = &entry.value;
-                            $field = Some(sink.within($key, |sink| <$type>::decode(value, sink)));
-                        } )*
+                        $( $key => $field.read(entry, sink), )*
                         _ => $crate::document::decode::unknown_key(entry, &[$($key),*], sink),
                     }
                 }
-                $( let $field = $field.unwrap_or_else(|| $crate::document::decode::absent($key, node.at, sink)); )*
+                $( let $field = $field.finish($key, node.at, sink); )*
                 Some(Self { $( $field: $field?, )* })
             }
         }
@@ -257,11 +254,31 @@ macro_rules! documents {
 }
 pub(super) use documents;
 
-/// The value of a key that is not written; reported where it must be.
-pub(super) fn absent<T: Decode>(key: &str, at: Position, sink: &mut Sink<'_>) -> Option<T> {
-    let value = T::absent();
-    if value.is_none() {
-        sink.error(at, format!("the key `{key}` is missing"));
+/// A field of a document while its mapping is read. What reads it is not inlined, so that there is one for a type and not
+/// one for every field.
+pub(super) enum Field<T> {
+    Absent,
+    /// `None` where it was reported.
+    Written(Option<T>),
+}
+
+impl<T: Decode> Field<T> {
+    /// Reads what its key says.
+    #[inline(never)]
+    pub(super) fn read(&mut self, entry: &Entry<'_>, sink: &mut Sink<'_>) {
+        *self = Self::Written(sink.within(&entry.key, |sink| T::decode(&entry.value, sink)));
     }
-    value
+
+    /// What was read, or the value of a key that is not written; reported where it must be.
+    #[inline(never)]
+    pub(super) fn finish(self, key: &str, at: Position, sink: &mut Sink<'_>) -> Option<T> {
+        if let Self::Written(value) = self {
+            return value;
+        }
+        let value = T::absent();
+        if value.is_none() {
+            sink.error(at, format!("the key `{key}` is missing"));
+        }
+        value
+    }
 }

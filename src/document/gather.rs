@@ -1,6 +1,7 @@
 //! Joins what all files say: sections split over files, names defined twice, shapes folded into the types that name
 //! them. What names mean is not looked at here.
 
+use std::cmp::Ordering;
 use std::fmt::{self, Display};
 
 use super::decode::{Entries, Many, OrEmpty, Turned, nouns};
@@ -12,7 +13,7 @@ use super::shape::{Shape, fold};
 use super::sink::{Sink, quote};
 use super::text::{Id, Name, plain, plain_all};
 use super::vocabulary::TypeDoc;
-use crate::model::{Case, Class, DefinedRole, Entity, EntityName, Facts, Operation, Policy, Position, Spanned};
+use crate::model::{Case, Class, DefinedRole, Entity, EntityName, Facts, Operation, Policy, Position, Spanned, order};
 
 /// What was read so far.
 #[derive(Debug, Default)]
@@ -269,14 +270,21 @@ pub(super) fn refuse_twice<'i, T, K: Ord + Display>(
     at: impl Fn(&'i T) -> Position,
     sink: &mut Sink<'_>,
 ) {
-    let mut sorted: Vec<&T> = items.iter().collect();
-    sorted.sort_by(|left, right| key(left).cmp(&key(right)).then_with(|| at(left).cmp(&at(right))));
-    for pair in sorted.windows(2) {
-        let [first, second] = pair else { continue };
-        if key(first) == key(second) {
-            let message = format!("{what} {} is defined twice; first at", quote(&key(second).to_string()));
-            let first = sink.place(at(first));
-            sink.error_with(at(second), format!("{message} {first}"), "remove or rename one of the two");
+    let in_order = order::positions(items.len(), &mut |one, other| match (items.get(one), items.get(other)) {
+        (Some(one), Some(other)) => key(one).cmp(&key(other)).then_with(|| at(one).cmp(&at(other))),
+        _ => Ordering::Equal,
+    });
+    let mut before: Option<&T> = None;
+    for item in in_order.into_iter().filter_map(|position| items.get(position)) {
+        if let Some(first) = before.filter(|before| key(before) == key(item)) {
+            defined_twice(what, &key(item), [at(first), at(item)], sink);
         }
+        before = Some(item);
     }
+}
+
+#[cold]
+fn defined_twice(what: &str, key: &dyn Display, [first, second]: [Position; 2], sink: &mut Sink<'_>) {
+    let message = format!("{what} {} is defined twice; first at {}", quote(&key.to_string()), sink.place(first));
+    sink.error_with(second, message, "remove or rename one of the two");
 }

@@ -12,7 +12,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::Source;
 use super::text::is_bidirectional;
-use crate::model::{Diagnostic, Position, Severity, SourceId};
+use crate::model::{Diagnostic, Position, Severity, SourceId, order};
 
 /// How many findings are shown in full: the first ones matter, and a terminal holds no more.
 const MAX_SHOWN: usize = 50;
@@ -37,7 +37,7 @@ impl std::error::Error for Report {}
 impl Report {
     /// Orders the findings and keeps the sources that they speak of.
     pub(super) fn new(mut diagnostics: Vec<Diagnostic>, mut sources: Vec<Source>) -> Self {
-        diagnostics.sort_by(|a, b| (&a.tenant, a.at).cmp(&(&b.tenant, b.at)));
+        order::by(&mut diagnostics, |a, b| (&a.tenant, a.at).cmp(&(&b.tenant, b.at)));
         for (number, source) in (0..).zip(&mut sources) {
             if diagnostics.iter().all(|diagnostic| diagnostic.at.source != SourceId(number)) {
                 source.bytes = Vec::new();

@@ -1,6 +1,6 @@
 //! Where every mistake of every source goes: readers report and carry on, so that all are found in one pass.
 
-use crate::model::{Diagnostic, Position};
+use crate::model::{Diagnostic, Position, order};
 
 /// The most findings kept: nobody reads more, and a broken file of ten million lines must not fill the memory.
 const MAX_FINDINGS: usize = 1_000;
@@ -97,7 +97,7 @@ impl<'a> Sink<'a> {
     pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
         let full = self.is_full();
         let mut all: Vec<Diagnostic> = self.findings.into_iter().map(Finding::finish).collect();
-        all.sort_by_key(|diagnostic| diagnostic.at);
+        order::by_key(&mut all, |diagnostic| diagnostic.at);
         if full {
             let last = all.last().map(|diagnostic| diagnostic.at).unwrap_or_default();
             all.push(Diagnostic::error(last, "too many mistakes: reading stopped here"));

@@ -1,8 +1,8 @@
 //! A test that an author wrote beside a policy: facts added, a question, and what is wanted. It is no part of a snapshot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::{Attributes, Decision, EntityName, Facts, PlainBindings, Reason, Spanned, Timestamp};
+use super::{Attributes, Decision, EntityName, Facts, PlainBindings, Reason, Spanned, Timestamp, order};
 
 /// One test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,6 +151,7 @@ impl Facts {
 
 /// What is below and has no namesake above, and everything above.
 fn over<'f, T: Clone, K: Ord>(below: &'f [T], above: &'f [T], key: impl Fn(&'f T) -> K) -> Vec<T> {
-    let replaced: BTreeSet<K> = above.iter().map(&key).collect();
-    below.iter().filter(|one| !replaced.contains(&key(one))).chain(above).cloned().collect()
+    let mut replaced: Vec<K> = above.iter().map(&key).collect();
+    order::natural(&mut replaced);
+    below.iter().filter(|one| replaced.binary_search(&key(one)).is_err()).chain(above).cloned().collect()
 }

@@ -16,6 +16,7 @@ use super::{
     peer::{Certificate, Peer},
     room::{Room, Share},
 };
+use crate::model::order;
 use crate::observe::metrics::{Closed, Metrics, Shed};
 
 /// One open connection.
@@ -115,7 +116,7 @@ impl Registry {
     /// Those that are open, in order of their age.
     pub fn open(&self) -> Vec<Arc<Connection>> {
         let mut open: Vec<_> = self.open.iter().map(|entry| Arc::clone(entry.value())).collect();
-        open.sort_by_key(|connection| connection.id);
+        order::by_key(&mut open, |connection| connection.id);
         open
     }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::document::Source;
+use crate::model::order;
 
 /// The largest source, all files together, unless configured otherwise: a compiled file of ten million bindings is a
 /// third of it. What a text takes is bounded by its reader too, and by the memory that is left.
@@ -103,7 +104,7 @@ pub(super) fn source_names(directory: &Path) -> io::Result<Vec<String>> {
             names.push(name);
         }
     }
-    names.sort_unstable();
+    order::natural(&mut names);
     Ok(names)
 }
 

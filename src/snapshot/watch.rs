@@ -148,7 +148,7 @@ impl Watcher {
         for (directory, identity) in &self.armed {
             if wanted.get(directory) != Some(identity) && watcher.call(|inner| inner.unwatch(directory)).is_err() {
                 // The kernel has dropped it already, together with the directory.
-                tracing::trace!(directory = %directory.display(), "was not watched any more");
+                tracing::debug!(directory = %directory.display(), "was not watched any more");
             }
         }
         for (directory, identity) in &wanted {

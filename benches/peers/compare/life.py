@@ -58,7 +58,7 @@ def life(tools: Tools, world: Path) -> tuple[list[Row], dict]:
             own.median <= 20),
         Row("idle", "resident with the policy of `sidegate demo`, before anybody asks", idle, "≤ 10 MiB",
             f"{rests.text('{:.1f}')} MiB", rests.median <= 10),
-        Row("size", "the stripped binary", size, "≤ 8 MB", f"{binary:.2f} MB", binary <= 8),
+        Row("size", "the stripped static binary", size, "≤ 8 MB", f"{binary:.2f} MB", binary <= 8),
     ], raw
 
 

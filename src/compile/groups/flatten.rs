@@ -7,7 +7,7 @@ use crate::compile::findings::Findings;
 use crate::compile::intern::number;
 use crate::compile::layout::{MembershipRecord, entity_flags, membership_flags};
 use crate::compile::schema::{Schema, TypeSort};
-use crate::model::{EntityName, Facts, Group, Policy, Spanned};
+use crate::model::{EntityName, Facts, Group, Policy, Spanned, order};
 
 use super::nesting::Nesting;
 use super::{MOST_GROUPS, MOST_MEMBERSHIPS, too_many, too_many_in_all};
@@ -82,7 +82,7 @@ impl<'f> Graph<'f> {
         for group in &facts.groups {
             listed.extend(entities.number(schema, &group.name.value).map(|number| (number, group)));
         }
-        listed.sort_by_key(|(number, _)| *number);
+        order::by_key(&mut listed, |(number, _)| *number);
         listed.dedup_by_key(|(number, _)| *number);
         let mut groups = Vec::with_capacity(listed.len());
         let mut names: Vec<&Spanned<EntityName>> = Vec::with_capacity(listed.len());
@@ -100,7 +100,7 @@ impl<'f> Graph<'f> {
                 }
             }
         }
-        direct.sort_unstable();
+        order::natural(&mut direct);
         direct.dedup();
         Self { nesting: Nesting::new(names, up), groups, direct }
     }

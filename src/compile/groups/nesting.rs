@@ -1,7 +1,7 @@
 //! Groups in groups: an order in which each group stands behind those that contain it, or why there is none.
 
 use crate::compile::findings::Findings;
-use crate::model::{EntityName, Spanned};
+use crate::model::{EntityName, Spanned, order};
 
 /// The longest chain of groups in groups, both ends included (DESIGN section 2, "Caps").
 const MOST_NESTED: usize = 16;
@@ -21,10 +21,10 @@ pub(super) struct Nesting<'f> {
 impl<'f> Nesting<'f> {
     /// From edges of member and container.
     pub(super) fn new(groups: Vec<&'f Spanned<EntityName>>, mut up: Vec<(usize, usize)>) -> Self {
-        up.sort_unstable();
+        order::natural(&mut up);
         up.dedup();
         let mut down: Vec<(usize, usize)> = up.iter().map(|(member, container)| (*container, *member)).collect();
-        down.sort_unstable();
+        order::natural(&mut down);
         Self { groups, up, down }
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::compile::findings::Findings;
 use crate::compile::roles::ExclusiveInfo;
 use crate::compile::schema::TypeSort;
-use crate::model::Position;
+use crate::model::{Position, order};
 
 use super::Stage;
 use super::expanded::{Expanded, Held};
@@ -103,7 +103,7 @@ fn report(
     findings: &mut Findings,
 ) {
     let mut claims: Vec<&Claim> = claims.iter().collect();
-    claims.sort_by_key(|claim| claim.role);
+    order::by_key(&mut claims, |claim| claim.role);
     let names: Vec<String> = claims
         .iter()
         .filter_map(|claim| Some((claim, stage.roles.info(claim.role)?)))

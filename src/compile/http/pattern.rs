@@ -1,5 +1,6 @@
 //! Patterns of requests: reading one, and how two of them stand to each other.
 
+use crate::model::order;
 use std::cmp::Ordering;
 
 /// The most segments of a path.
@@ -61,7 +62,7 @@ fn read_methods(text: &str) -> Result<Vec<String>, Wrong> {
             return Err((format!("`{method}` is no method that a route can have"), help));
         }
     }
-    methods.sort_unstable();
+    order::natural(&mut methods);
     if methods.windows(2).any(|pair| pair.first() == pair.last()) {
         return Err(("it names a method twice".to_owned(), "name each method once"));
     }

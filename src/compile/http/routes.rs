@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::compile::findings::Findings;
 use crate::compile::layout::HttpPartSort;
-use crate::model::HttpRoute;
+use crate::model::{HttpRoute, order};
 
 use super::pattern::{Pattern, Relation, Segment, meeting, order, relation};
 use super::{PartInfo, RouteInfo};
@@ -100,7 +100,7 @@ fn is_in_vain(pattern: &Pattern, all: &[&(&HttpRoute, Pattern)]) -> bool {
 
 /// The routes as they are tried.
 pub(super) fn in_order(mut routes: Vec<RouteInfo>) -> Vec<RouteInfo> {
-    routes.sort_by(|one, other| {
+    order::by(&mut routes, |one, other| {
         let paths = [segments(&one.path), segments(&other.path)];
         let [left, right] = &paths;
         one.method.cmp(&other.method).then_with(|| order((one.host.as_deref(), left), (other.host.as_deref(), right)))

@@ -3,7 +3,7 @@
 use crate::compile::findings::Findings;
 use crate::compile::layout::{ANY_TYPE, HttpPartSort, HttpValueOwner, SUBJECT_TYPES, ValueKind};
 use crate::compile::schema::{AttributeInfo, Kind, ParameterType, Schema};
-use crate::model::{Entity, HttpMapping, HttpRoute, Literal, Spanned, Supplier, Timestamp};
+use crate::model::{Entity, HttpMapping, HttpRoute, Literal, Spanned, Supplier, Timestamp, order};
 
 use super::template::{Scope, Sought};
 use super::{PartInfo, TemplateInfo, ValueInfo};
@@ -50,7 +50,7 @@ impl Values<'_, '_, '_> {
             }
         }
         self.demand_parameters(permission, findings);
-        values.sort_by(|one: &ValueInfo, other| (one.owner, &one.name).cmp(&(other.owner, &other.name)));
+        order::by(&mut values, |one: &ValueInfo, other| (one.owner, &one.name).cmp(&(other.owner, &other.name)));
         values
     }
 

@@ -2,7 +2,7 @@
 
 use crate::compile::findings::Findings;
 use crate::compile::layout::{ANY_TYPE, SUBJECT_TYPES, ValueKind};
-use crate::model::{Attribute, Policy, Spanned, Supplier, ValueType};
+use crate::model::{Attribute, Policy, Spanned, Supplier, ValueType, order};
 
 use super::{AttributeInfo, Schema, TypeSort};
 
@@ -79,7 +79,7 @@ pub(super) fn resolve<'p>(policy: &'p Policy, schema: &Schema<'p>, findings: &mu
         }
         list.extend(one(ANY_TYPE, declared, schema, findings));
     }
-    list.sort_by(|a: &AttributeInfo<'_>, b| {
+    order::by(&mut list, |a: &AttributeInfo<'_>, b| {
         a.owner.cmp(&b.owner).then_with(|| a.declared.name.value.cmp(&b.declared.name.value))
     });
     for (earlier, later) in list.iter().zip(list.iter().skip(1)) {

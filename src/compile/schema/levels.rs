@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::compile::findings::Findings;
 use crate::compile::intern::number;
-use crate::model::{GovernedBy, Policy, Spanned};
+use crate::model::{GovernedBy, Policy, Spanned, order};
 
 use super::{GovernorInfo, GovernorSource, Kind, Schema};
 
@@ -23,7 +23,7 @@ pub(super) fn resolve<'p>(policy: &'p Policy, schema: &mut Schema<'p>, findings:
         schema.levels.push(&level.value);
     }
     let mut declared: Vec<&Spanned<String>> = policy.governors.iter().collect();
-    declared.sort_by(|a, b| a.value.cmp(&b.value));
+    order::by(&mut declared, |a, b| a.value.cmp(&b.value));
     let places: HashMap<&str, usize> = declared.iter().map(|name| name.value.as_str()).zip(0..).collect();
     for (earlier, later) in declared.iter().zip(declared.iter().skip(1)) {
         if earlier.value == later.value {

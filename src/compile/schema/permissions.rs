@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::compile::findings::Findings;
 use crate::compile::layout::{MAX_PARAMETERS, SUBJECT_TYPES};
-use crate::model::{Action, AlsoTarget, Policy, Spanned, ValueType};
+use crate::model::{Action, AlsoTarget, Policy, Spanned, ValueType, order};
 
 use super::attributes::reference;
 use super::changes;
@@ -20,7 +20,7 @@ pub(super) fn resolve<'p>(policy: &'p Policy, schema: &mut Schema<'p>, findings:
             list.push(one(owner, action, schema, &by_action, findings));
         }
     }
-    list.sort_by(|a: &PermissionInfo<'_>, b| {
+    order::by(&mut list, |a: &PermissionInfo<'_>, b| {
         a.owner.cmp(&b.owner).then_with(|| a.action.name.value.cmp(&b.action.name.value))
     });
     for (earlier, later) in list.iter().zip(list.iter().skip(1)) {

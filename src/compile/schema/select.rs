@@ -1,7 +1,7 @@
 //! Which permissions a rule, limit or forbid speaks of.
 
 use crate::compile::findings::Findings;
-use crate::model::{Grants, Spanned};
+use crate::model::{Grants, Spanned, order};
 
 use super::{PermissionInfo, Schema, TypeSort};
 
@@ -55,7 +55,7 @@ impl Schema<'_> {
                 findings.error(name.at, format!("`{}` is no type and no class", name.value));
             }
         }
-        types.sort_unstable();
+        order::natural(&mut types);
         types.dedup();
         types
     }
@@ -74,7 +74,7 @@ impl Schema<'_> {
             Grants::Actions(names) => self.by_actions(types, names, owner, findings),
             Grants::Operations(names) => self.by_operations(types, names, operations_of, owner, findings),
         };
-        selected.sort_unstable();
+        order::natural(&mut selected);
         selected.dedup();
         selected
     }
@@ -145,7 +145,7 @@ impl Schema<'_> {
 
     fn operations_help(&self) -> String {
         let mut names: Vec<&str> = self.operations.keys().copied().collect();
-        names.sort_unstable();
+        order::natural(&mut names);
         if names.is_empty() {
             "this policy declares no operations".to_owned()
         } else {
@@ -169,7 +169,7 @@ impl Schema<'_> {
                     .error(name.at, format!("{owner}: `{}` is no resource type on which it can be held", name.value)),
             }
         }
-        types.sort_unstable();
+        order::natural(&mut types);
         types.dedup();
         types
     }

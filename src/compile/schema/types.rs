@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::compile::findings::Findings;
 use crate::compile::layout::MAX_SCOPE_DEPTH;
-use crate::model::{Class, Policy, Spanned};
+use crate::model::{Class, Policy, Spanned, order};
 
 use super::{Schema, TypeInfo, TypeSort};
 
@@ -31,7 +31,7 @@ pub(super) fn resolve<'p>(
         let sort = if declared.is_virtual { TypeSort::Virtual } else { TypeSort::Resource };
         types.push(TypeInfo { root: declared.root, open: declared.open, ..bare(&declared.name, sort) });
     }
-    types.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    order::by(&mut types, |a, b| a.name.value.cmp(&b.name.value));
     for (earlier, later) in types.iter().zip(types.iter().skip(1)) {
         if earlier.name.value == later.name.value {
             findings.error(later.name.at, format!("type `{}` is declared twice", later.name.value));
@@ -100,7 +100,7 @@ fn parents_of(
                 .error(parent.at, format!("`{}`, the parent of `{}`, is no resource type", parent.value, name.value)),
         }
     }
-    parents.sort_unstable();
+    order::natural(&mut parents);
     parents.dedup();
     parents
 }
@@ -123,7 +123,7 @@ fn add_ancestors(types: &mut [TypeInfo<'_>]) {
             }
             next += 1;
         }
-        found.sort_unstable();
+        order::natural(&mut found);
         info.ancestors = found;
     }
 }
@@ -217,7 +217,7 @@ impl<'p> Nesting<'p> {
                 }
             }
         }
-        members.sort_unstable();
+        order::natural(&mut members);
         members.dedup();
         self.resolved.insert(name, (members, depth));
         for outer in self.around.get(name).into_iter().flatten() {

@@ -4,7 +4,7 @@
 use crate::compile::condition::{Conditions, Lowering};
 use crate::compile::findings::Findings;
 use crate::compile::roles::FlatRule;
-use crate::model::{DefinedRole, DefinedRule, RoleRules};
+use crate::model::{DefinedRole, DefinedRule, RoleRules, order};
 
 use super::{Bounds, rules_of};
 
@@ -23,7 +23,7 @@ pub(super) fn rules(
     let mut flat = |rules: &[DefinedRule], label: &str, conditions: &mut Conditions| -> Vec<FlatRule> {
         // Conditions are numbered in this order: it must not depend on the order of the source.
         let mut rules: Vec<&DefinedRule> = rules.iter().collect();
-        rules.sort_by(|a, b| a.on.value.cmp(&b.on.value));
+        order::by(&mut rules, |a, b| a.on.value.cmp(&b.on.value));
         rules.into_iter().flat_map(|rule| rules_of(rule, label, bounds, lowering, conditions, findings)).collect()
     };
     let name = &role.name.value;
@@ -32,7 +32,7 @@ pub(super) fn rules(
         RoleRules::Versioned { current, versions } => {
             let (mut now, mut gives) = (Vec::new(), Versions::new());
             let mut versions: Vec<_> = versions.iter().collect();
-            versions.sort_by_key(|(number, _)| number.value);
+            order::by_key(&mut versions, |(number, _)| number.value);
             for (number, rules) in versions {
                 let label = format!("version {} of role `{name}`", number.value);
                 let is_current = number.value == current.value;
@@ -44,7 +44,7 @@ pub(super) fn rules(
                     now = flat;
                 }
             }
-            gives.sort_by_key(|(number, _)| *number);
+            order::by_key(&mut gives, |(number, _)| *number);
             (now, gives)
         }
     }

@@ -4,7 +4,7 @@ use std::{cell::Cell, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::model::Malformed;
+use crate::model::{Malformed, order};
 
 /// The deepest nesting of objects and arrays.
 const MAX_DEPTH: u8 = 32;
@@ -139,7 +139,7 @@ fn twice(object: &[(String, Json)]) -> Option<&str> {
         return object.iter().enumerate().find(|(at, (name, _))| !is_first(*at, name)).map(|(_, (name, _))| &**name);
     }
     let mut names: Vec<&str> = object.iter().map(|(name, _)| &**name).collect();
-    names.sort_unstable();
+    order::natural(&mut names);
     names.windows(2).find_map(|pair| match pair {
         [one, other] if one == other => Some(*one),
         _ => None,

@@ -5,7 +5,7 @@ use std::mem::take;
 use super::{Caller, Pdp, Place, Refusal, lists::page_size};
 use crate::{
     decide::{self, CountError, GovernorLevel, GrantCheck, GrantError, LevelsError},
-    model::{Entity, Malformed, name_problem},
+    model::{Entity, Malformed, name_problem, order},
     service::{
         convert::{self, Question},
         proto::v1,
@@ -116,7 +116,7 @@ impl Pdp {
         if seat_classes.is_empty() {
             seat_classes = decide::seat_classes(&snapshot.index)?;
         }
-        seat_classes.sort_unstable();
+        order::natural(&mut seat_classes);
         seat_classes.dedup();
         let mut counts = Vec::with_capacity(seat_classes.len());
         for seat_class in seat_classes {
