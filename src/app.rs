@@ -134,8 +134,10 @@ pub struct Addresses {
     pub uds: Option<PathBuf>,
     /// The ops listener.
     pub ops: Option<SocketAddr>,
+    /// The admin listener.
+    pub admin: Option<SocketAddr>,
     /// The admin listener's Unix socket.
-    pub admin: Option<PathBuf>,
+    pub admin_uds: Option<PathBuf>,
 }
 
 /// A running daemon. Dropping it ends it at once.

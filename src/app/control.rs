@@ -103,9 +103,9 @@ impl Parts {
             });
             tasks.spawn_on(accepting, self.runtime.handle());
         }
-        let sides = [(self.bound.ops.take(), "ops", &self.ops), (self.bound.admin.take(), "admin", &self.admin)];
-        for (listener, name, connected) in sides {
-            let Some(listener) = listener else { continue };
+        let ops = self.bound.ops.take().map(|listener| (listener, "ops", &self.ops));
+        let admin = mem::take(&mut self.bound.admin).into_iter().map(|listener| (listener, "admin", &self.admin));
+        for (listener, name, connected) in ops.into_iter().chain(admin) {
             let (side, guard) = (Arc::clone(&self.side), self.guards.guard("side listener"));
             let serving = serve_here(listener, name, side, end.clone(), connected.clone(), guard);
             tasks.spawn_on(serving, self.runtime.handle());
@@ -143,7 +143,8 @@ fn tell_of(addresses: &Addresses) {
         data = addresses.data.map(display),
         uds = addresses.uds.as_ref().map(|path| display(path.display())),
         ops = addresses.ops.map(display),
-        admin = addresses.admin.as_ref().map(|path| display(path.display())),
+        admin = addresses.admin.map(display),
+        admin_uds = addresses.admin_uds.as_ref().map(|path| display(path.display())),
         "listening"
     );
 }
