@@ -91,6 +91,7 @@ mod start;
 mod storms;
 #[cfg(test)]
 mod supervised;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod swaps;
