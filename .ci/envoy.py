@@ -332,6 +332,18 @@ def agree(envoys, sidegate):
     return total
 
 
+def metadata(envoy):
+    """The access log names each decision, its reason and the snapshot: they are dynamic metadata."""
+    lines = [json.loads(line) for line in pathlib.Path(envoy.log.name).read_text().splitlines() if line.startswith("{")]
+    allowed = {(line["decision"], line["reason"], len(line["snapshot"])) for line in lines if line["status"] == 200}
+    equal("what is told of what went on", allowed, {("ALLOW", "GRANTED", 64)})
+    denied = [line for line in lines if line["status"] == 403]
+    equal("what is told of what did not", {line["decision"] for line in denied}, {"DENY"})
+    reasons = {line["reason"] for line in denied}
+    assert {"NO_GRANT", "NO_SUBJECT", "BAD_PATH", "CONDITION_UNKNOWN"} <= reasons, reasons
+    assert any(line["rule"] == "roles/editor/bot.view" for line in lines), "no rule is named"
+
+
 def merged(into, patch):
     """As the mesh merges a patch into a filter."""
     for key, value in patch.items():
@@ -398,6 +410,7 @@ def main(envoy_binary, sidegate_binary):
         equal("denied again", open_.ask("GET", "/ws/prod/bots/b1", [token("eve")])[0], 403)
         for envoy in started:
             envoy.end()
+        metadata(strict)
         sidegate.end()
         print(f"envoy: {total['ok']} allowed and {total['denied']} denied by both counts, {tried} bypasses tried, 0 got through, "
               f"{asked} answers during 10 reloads")

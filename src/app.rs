@@ -45,7 +45,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// An address or a socket is taken or not ours.
-    #[error("cannot listen on `{address}` ({key}): {error}")]
+    #[error("cannot listen on `{address}` ({key}): {error}{}", way_out(error))]
     Bind {
         /// The key that names it.
         key: &'static str,
@@ -72,6 +72,11 @@ pub enum AppError {
     /// The configuration names no source.
     #[error("`snapshot.path` is not set; give `--snapshot PATH`")]
     NoSource,
+}
+
+/// What to do where an address is taken, as by a daemon that was started before.
+fn way_out(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::AddrInUse { "; stop what listens there, or choose another address" } else { "" }
 }
 
 impl AppError {

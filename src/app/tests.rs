@@ -196,6 +196,7 @@ fn a_taken_address_ends_the_start() {
     let taken = Config { listen: daemon.running.addresses().data, ..config(daemon.directory.path()) };
     let error = start_with(&taken, testing::builder(), false, None).unwrap_err();
     assert!(error.to_string().starts_with("cannot listen on `127.0.0.1:"), "{error}");
+    assert!(error.to_string().ends_with("; stop what listens there, or choose another address"), "{error}");
     assert_eq!(error.code(), 70);
 }
 
