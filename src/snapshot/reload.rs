@@ -259,7 +259,10 @@ impl Reloader {
 
     fn apply(&mut self, snapshot: Snapshot) -> Arc<Applied> {
         self.last_good.keep(&snapshot);
-        self.extend(&snapshot, SystemTime::now());
+        let now = SystemTime::now();
+        self.extend(&snapshot, now);
+        // Before it is live: whoever is told that it is may ask at once when that was seen.
+        self.store.checked(now, true);
         self.publish(snapshot)
     }
 
