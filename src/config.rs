@@ -48,6 +48,8 @@ pub struct Config {
     /// The ops listener.
     pub ops_listen: Option<SocketAddr>,
     /// The admin listener.
+    pub admin_listen: Option<SocketAddr>,
+    /// The admin listener's Unix socket.
     pub admin_uds: Option<PathBuf>,
     /// Whether the data listener may be reached from other machines.
     pub insecure_listen: bool,
@@ -119,6 +121,7 @@ impl Default for Config {
             uds: None,
             socket_access: Access::default(),
             ops_listen: Some(SocketAddr::from(([127, 0, 0, 1], 8651))),
+            admin_listen: None,
             admin_uds: None,
             insecure_listen: false,
             tls: TlsFiles::default(),
@@ -256,9 +259,13 @@ impl Config {
         }
     }
 
-    /// Whether other machines can reach the data listener without TLS or without having shown who they are.
-    pub fn is_exposed(&self) -> bool {
-        self.listen.is_some_and(|address| !address.ip().is_loopback()) && !self.tls.authenticates()
+    /// The addresses where other machines can ask without TLS or without having shown who they are, each with its key.
+    /// The admin listener knows no callers.
+    pub fn exposed(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        let data = self.listen.filter(|_| !self.tls.authenticates());
+        let both =
+            [data.map(|address| ("listen.data", address)), self.admin_listen.map(|address| ("listen.admin", address))];
+        both.into_iter().flatten().filter(|(_, address)| !address.ip().is_loopback())
     }
 
     fn check(&self, mistakes: &mut Vec<String>) {
@@ -268,13 +275,12 @@ impl Config {
         if self.listen.is_none() && self.uds.is_none() {
             mistakes.push("neither `listen.data` nor `listen.uds` is set; nobody could ask".to_owned());
         }
-        if let Some(address) = self.listen
-            && self.is_exposed()
-            && !self.insecure_listen
-        {
+        for (key, address) in self.exposed().filter(|_| !self.insecure_listen) {
+            let certificates =
+                if key == "listen.data" { "demand client certificates with `tls.client_ca`, " } else { "" };
             mistakes.push(format!(
-                "`listen.data` is `{address}`, which other machines can reach without TLS or authentication; listen on \
-                 127.0.0.1 or a Unix socket, demand client certificates with `tls.client_ca`, or set `listen.insecure`"
+                "`{key}` is `{address}`, which other machines can reach without TLS or authentication; listen on \
+                 127.0.0.1 or a Unix socket, {certificates}or set `listen.insecure`"
             ));
         }
         let elsewhere = self.listen.filter(|address| !address.ip().is_loopback());

@@ -41,38 +41,6 @@ impl Got {
             Ok(_) | Err(_) => self.lost += 1,
         }
     }
-
-    fn join(&mut self, other: Self) {
-        self.answered.extend(other.answered);
-        self.shed.extend(other.shed);
-        self.lost += other.lost;
-    }
-}
-
-/// Asks from some connections, with so many calls in flight on each, for some time.
-pub(crate) async fn saturate(address: &str, connections: usize, in_flight: usize, time: Duration) -> Got {
-    let mut lanes = JoinSet::new();
-    let end = Instant::now() + time;
-    for _ in 0..connections {
-        let client = Client::connect(address, DEADLINE).await.unwrap();
-        for _ in 0..in_flight {
-            let client = client.clone();
-            lanes.spawn(async move {
-                let mut got = Got::default();
-                while Instant::now() < end {
-                    let begun = Instant::now();
-                    let answer = client.authorize(question("ana")).await;
-                    got.take(answer, begun.elapsed());
-                }
-                got
-            });
-        }
-    }
-    let mut all = Got::default();
-    while let Some(got) = lanes.join_next().await {
-        all.join(got.unwrap());
-    }
-    all
 }
 
 /// Asks at a fixed rate from one connection, whatever becomes of the answers; times count from when each was due.

@@ -12,6 +12,15 @@ use crate::support::{Daemon, LIMIT, question};
 use crate::writers::{FILE, Way};
 use crate::{slow, table};
 
+/// Tells the others to stop, also when its owner panics: a scope waits for all of its threads.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Memory in KiB, descriptors, threads.
 type Sample = [f64; 3];
 
@@ -35,6 +44,7 @@ pub(crate) fn churn(length: Duration) -> bool {
                 }
             }
         });
+        let end = End(&over);
         let begun = Instant::now();
         for version in script.to_come.iter().take_while(|_| begun.elapsed() < length) {
             let way = Way::ALL[script.dice.below(Way::ALL.len())];
@@ -46,7 +56,7 @@ pub(crate) fn churn(length: Duration) -> bool {
             thread::sleep(Duration::from_millis(120));
             samples.push(sample(id));
         }
-        over.store(true, Ordering::Relaxed);
+        drop(end);
     });
     let last = script.to_come.last().unwrap();
     stage.write(last, |text| Way::RenameOver.write(&root, text));

@@ -3,13 +3,15 @@
 use std::{mem, sync::Arc, time::Duration};
 
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
 
-use super::{Addresses, ExitReason, exit::Guard, orphans, parts::Parts, reconfigure::Reconfigure, renewal};
+use super::{
+    Addresses, ExitReason, exit::Guard, orphans, parts::Parts, reconfigure::Reconfigure, renewal, signals::Signals,
+    supervisor::Supervisor,
+};
 use crate::{
     observe::{decision_log::DecisionLog, spans::Exporter},
     service::{
@@ -40,7 +42,8 @@ impl Parts {
         // Dropped, and with it every task, when this returns.
         let mut tasks = JoinSet::new();
         self.listen(&mut tasks);
-        self.mind(&mut tasks);
+        let supervisor = signals.as_ref().map(|_| Supervisor::of_environment()).unwrap_or_default();
+        self.mind(&mut tasks, supervisor.clone());
         if signals.is_some() {
             tasks.spawn_on(orphans::bury(), self.runtime.handle());
         }
@@ -57,6 +60,7 @@ impl Parts {
             }
             tracing::info!(connections = registry.count(), "draining");
             self.metrics.draining();
+            supervisor.ending();
             self.health.shut_down().await;
             draining.send_replace(true);
             let cut = orders.drain(&registry, self.drain_time).await;
@@ -99,9 +103,10 @@ impl Parts {
             });
             tasks.spawn_on(accepting, self.runtime.handle());
         }
-        let ops = (self.bound.ops.take(), "ops", Some(&self.ops));
-        for (listener, name, connected) in [ops, (self.bound.admin.take(), "admin", self.admin.as_ref())] {
-            let (Some(listener), Some(connected)) = (listener, connected) else { continue };
+        let ops = self.bound.ops.take().map(|listener| (listener, "ops", &self.ops));
+        let admin = mem::take(&mut self.bound.admin).into_iter();
+        let admin = admin.filter_map(|listener| Some((listener, "admin", self.admin.as_ref()?)));
+        for (listener, name, connected) in ops.into_iter().chain(admin) {
             let (side, guard) = (Arc::clone(&self.side), self.guards.guard("side listener"));
             let serving = serve_here(listener, name, side, end.clone(), connected.clone(), guard);
             tasks.spawn_on(serving, self.runtime.handle());
@@ -109,11 +114,12 @@ impl Parts {
     }
 
     /// Starts what looks after the rest.
-    fn mind(&mut self, tasks: &mut JoinSet<()>) {
+    fn mind(&mut self, tasks: &mut JoinSet<()>, supervisor: Supervisor) {
         let guard = |what| self.guards.guard(what);
         let store = || Arc::clone(&self.store);
         let (drain, end, runtime) = (self.draining.subscribe(), self.ending.subscribe(), self.runtime.handle());
-        tasks.spawn_on(bridge(store(), self.health.clone(), self.stale, drain, guard("health bridge")), runtime);
+        let health = (self.health.clone(), supervisor);
+        tasks.spawn_on(bridge(store(), health, self.stale, drain, guard("health bridge")), runtime);
         tasks.spawn_on(age(store(), self.clock.clone(), guard("watch on the age")), runtime);
         let names = warn_of_names(store(), Arc::clone(&self.gate), end, guard("check of the caller rules"));
         tasks.spawn_on(names, runtime);
@@ -138,7 +144,8 @@ fn tell_of(addresses: &Addresses) {
         data = addresses.data.map(display),
         uds = addresses.uds.as_ref().map(|path| display(path.display())),
         ops = addresses.ops.map(display),
-        admin = addresses.admin.as_ref().map(|path| display(path.display())),
+        admin = addresses.admin.map(display),
+        admin_uds = addresses.admin_uds.as_ref().map(|path| display(path.display())),
         "listening"
     );
 }
@@ -161,8 +168,8 @@ async fn serve_here(
 
 /// Health follows the first snapshot. A refused reload later changes nothing: the last good one serves. One that is too old
 /// does where that is to be denied.
-async fn bridge(store: Arc<Store>, health: Health, stale: Stale, mut drain: Drain, guard: Guard) {
-    let _guard = guard;
+async fn bridge(store: Arc<Store>, told_of: (Health, Supervisor), stale: Stale, mut drain: Drain, guard: Guard) {
+    let (_guard, (health, supervisor)) = (guard, told_of);
     let mut status = store.subscribe();
     let mut told = false;
     loop {
@@ -173,6 +180,9 @@ async fn bridge(store: Arc<Store>, health: Health, stale: Stale, mut drain: Drai
         if serving != told {
             health.set_all(serving).await;
             told = serving;
+            if serving {
+                supervisor.serving();
+            }
         }
         tokio::select! {
             biased;
@@ -267,35 +277,5 @@ impl Orders {
             tracing::warn!(peer = %connection.peer, listener = connection.listener, in_flight, age, "cut");
         }
         open.len()
-    }
-}
-
-/// The signals that the process heeds, from the moment that this is made.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    /// To be called within a runtime.
-    pub(super) fn new() -> Option<Self> {
-        let all = || {
-            Ok::<_, std::io::Error>(Self {
-                terminate: signal(SignalKind::terminate())?,
-                interrupt: signal(SignalKind::interrupt())?,
-                hang_up: signal(SignalKind::hangup())?,
-            })
-        };
-        all().inspect_err(|error| tracing::error!(%error, "signals end the process without a drain")).ok()
-    }
-
-    async fn next(signals: &mut Option<Self>) -> Command {
-        let Some(Self { terminate, interrupt, hang_up }) = signals else { return std::future::pending().await };
-        tokio::select! {
-            _ = terminate.recv() => Command::Drain,
-            _ = interrupt.recv() => Command::Drain,
-            _ = hang_up.recv() => Command::Reload,
-        }
     }
 }

@@ -37,7 +37,7 @@ use crate::{
 pub(super) struct Bound {
     pub(super) data: Vec<(Listener, &'static str)>,
     pub(super) ops: Option<Listener>,
-    pub(super) admin: Option<Listener>,
+    pub(super) admin: Vec<Listener>,
 }
 
 /// Everything that the control thread runs.
@@ -111,7 +111,7 @@ impl Parts {
         let reloader = Arc::clone(&keeper);
         let snapshots = Snapshots::new(Arc::clone(&store), source, Arc::new(move || reloader.reload_and_tell()));
         let admin = || admin_routes(snapshots, health.service(Arc::clone(&metrics)));
-        let admin = bound.admin.is_some().then(admin).transpose()?.map(|routes| beside(routes, Kind::Grpc));
+        let admin = (!bound.admin.is_empty()).then(admin).transpose()?.map(|routes| beside(routes, Kind::Grpc));
         let (registry, side) = registries(config, &metrics);
         Ok(Self {
             runtime,
@@ -149,8 +149,8 @@ fn control_runtime() -> std::io::Result<Runtime> {
 
 fn metrics_of(config: &Config) -> Result<(Arc<Metrics>, Option<Exporter>), AppError> {
     let metrics = Metrics::default();
-    if config.is_exposed() {
-        tracing::warn!("the data listener can be reached from other machines, without TLS or authentication");
+    for (key, address) in config.exposed() {
+        tracing::warn!(key, %address, "other machines can ask without TLS or authentication");
         metrics.insecure_listen();
     }
     let (spans, exporter) = Spans::new(&config.otlp_endpoint, metrics.span_counters())?;
@@ -212,10 +212,15 @@ fn bind(config: &Config, runtime: &Runtime) -> Result<(Bound, Addresses), AppErr
         addresses.ops = Some(address);
         ops = Some(listener);
     }
-    let mut admin = None;
+    let mut admin = Vec::new();
+    if let Some(address) = config.admin_listen {
+        let (listener, address) = bind_address("listen.admin", address)?;
+        addresses.admin = Some(address);
+        admin.push(listener);
+    }
     if let Some(path) = &config.admin_uds {
-        admin = Some(bind_path("listen.admin_uds", path, config)?);
-        addresses.admin = Some(path.clone());
+        admin.push(bind_path("listen.admin_uds", path, config)?);
+        addresses.admin_uds = Some(path.clone());
     }
     Ok((Bound { data, ops, admin }, addresses))
 }

@@ -39,6 +39,7 @@ fn config(directory: &Path) -> Config {
         listen: Some(([127, 0, 0, 1], 0).into()),
         ops_listen: Some(([127, 0, 0, 1], 0).into()),
         uds: Some(directory.join("data.sock")),
+        admin_listen: Some(([127, 0, 0, 1], 0).into()),
         admin_uds: Some(directory.join("admin.sock")),
         workers: 2,
         drain: Duration::from_secs(5),
@@ -247,18 +248,29 @@ fn a_watch_is_told_of_the_end_and_lets_the_drain_pass() {
 #[test]
 fn admin_tells_and_reloads() {
     let daemon = daemon("a 3").ready();
-    let address = format!("unix:{}", daemon.directory.path().join("admin.sock").display());
+    let socket = format!("unix:{}", daemon.directory.path().join("admin.sock").display());
+    let loopback = format!("http://{}", daemon.running.addresses().admin.unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let mut admin = SnapshotServiceClient::connect(address).await.unwrap();
-        let status = admin.get_snapshot(v1::GetSnapshotRequest {}).await.unwrap().into_inner().status.unwrap();
-        let live = status.live.unwrap();
-        assert_eq!((live.generation, live.snapshot.unwrap().sequence), (1, 3));
-        let reloaded = admin.reload_snapshot(v1::ReloadSnapshotRequest {}).await.unwrap().into_inner();
-        assert_eq!(reloaded.outcome(), v1::ReloadOutcome::Unchanged);
-        let code = admin.diff_snapshot(v1::DiffSnapshotRequest::default()).await.unwrap_err().code();
-        assert_eq!(code, Code::Unimplemented);
+    for address in [socket, loopback] {
+        runtime.block_on(told_and_reloaded(address));
+    }
+    let data = format!("http://{}", daemon.running.addresses().data.unwrap());
+    let code = runtime.block_on(async {
+        let mut data = SnapshotServiceClient::connect(data).await.unwrap();
+        data.get_snapshot(v1::GetSnapshotRequest {}).await.unwrap_err().code()
     });
+    assert_eq!(code, Code::Unimplemented, "not for those who may only ask");
+}
+
+async fn told_and_reloaded(address: String) {
+    let mut admin = SnapshotServiceClient::connect(address).await.unwrap();
+    let status = admin.get_snapshot(v1::GetSnapshotRequest {}).await.unwrap().into_inner().status.unwrap();
+    let live = status.live.unwrap();
+    assert_eq!((live.generation, live.snapshot.unwrap().sequence), (1, 3));
+    let reloaded = admin.reload_snapshot(v1::ReloadSnapshotRequest {}).await.unwrap().into_inner();
+    assert_eq!(reloaded.outcome(), v1::ReloadOutcome::Unchanged);
+    let code = admin.diff_snapshot(v1::DiffSnapshotRequest::default()).await.unwrap_err().code();
+    assert_eq!(code, Code::Unimplemented);
 }
 
 #[test]

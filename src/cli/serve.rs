@@ -34,7 +34,7 @@ pub(super) struct ServeArguments {
     /// End with 65 when the first load is refused, instead of waiting for better
     #[arg(long)]
     fail_fast: bool,
-    /// Let other machines reach the data listener, without TLS or authentication
+    /// Let other machines reach the data and admin listeners, without TLS or authentication
     #[arg(long)]
     insecure_listen: bool,
     /// text or json

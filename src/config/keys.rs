@@ -84,9 +84,11 @@ pub(super) const KEYS: &[Key] = keys! {
         |config| Slot::Name(&mut config.socket_access.group);
     "listen.ops" "SIDEGATE_OPS_LISTEN" "Address of the ops listener: health, /livez, /readyz, /metrics"
         |config| Slot::Address(&mut config.ops_listen);
-    "listen.admin_uds" "SIDEGATE_ADMIN_UDS" "Unix socket of the admin listener: SnapshotService"
+    "listen.admin" "SIDEGATE_ADMIN_LISTEN" "Address of the admin listener, on loopback: SnapshotService, for whoever may connect"
+        |config| Slot::Address(&mut config.admin_listen);
+    "listen.admin_uds" "SIDEGATE_ADMIN_UDS" "Unix socket of the admin listener"
         |config| Slot::Path(&mut config.admin_uds);
-    "listen.insecure" "SIDEGATE_INSECURE_LISTEN" "Let other machines reach the data listener, without TLS or authentication"
+    "listen.insecure" "SIDEGATE_INSECURE_LISTEN" "Let other machines reach the data and admin listeners, without TLS or authentication"
         |config| Slot::Flag(&mut config.insecure_listen);
     "tls.certificate" "SIDEGATE_TLS_CERTIFICATE" "Certificate chain of `listen.data` (PEM); read again when it changes"
         |config| Slot::Path(&mut config.tls.certificate);

@@ -76,6 +76,10 @@ fn a_bind_beyond_loopback_needs_a_word() {
     };
     assert!(open(false).is_err());
     assert!(open(true).unwrap().insecure_listen);
+    // The admin listener knows no callers, whatever certificates they have.
+    let tls = "[listen]\nadmin = \"0.0.0.0:0\"\n[tls]\ncertificate = \"c\"\nkey = \"k\"\nclient_ca = \"a\"\n";
+    let mistakes = with_file(tls, &[], &minimal()).unwrap_err().join("\n");
+    assert!(mistakes.contains("`listen.admin` is `0.0.0.0:0`"), "{mistakes}");
     assert!(with_file("[oops", &[], &minimal()).unwrap_err()[0].starts_with("sidegate.toml:1: "));
 }
 

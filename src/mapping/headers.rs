@@ -22,7 +22,9 @@ pub(super) fn check(index: &Index, request: &HttpRequest<'_>) -> Result<(), Unma
         match *name {
             ":path" if *value != request.path.as_bytes() => return Err(Unmapped::Path("is told in two ways")),
             ":method" if *value != request.method.as_bytes() => return Err(Unmapped::Method("is told in two ways")),
-            ":authority" if *value != request.host.as_bytes() => return Err(Unmapped::Host("is told in two ways")),
+            ":authority" | "host" if *value != request.host.as_bytes() => {
+                return Err(Unmapped::Host("is told in two ways"));
+            }
             _ => {}
         }
         if OVERRIDES.iter().any(|other| is_alike(name.as_bytes(), other.as_bytes())) {

@@ -177,7 +177,7 @@ impl Authzen {
             Endpoint::Evaluations => Most { key: "limits.batch_bytes", bytes: live.batch_bytes },
             _ => Most { key: "limits.message_bytes", bytes: live.message_bytes },
         });
-        let body = body::collect(&head.headers, body, most, self.settings.patience).await?;
+        let body = body::collect(head, body, most, self.settings.patience).await?;
         let request_id = head.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
         let call = Call { pdp, connection, headers: &head.headers, request_id, deadline };
         let members = json::read(&body).and_then(Members::of_body);

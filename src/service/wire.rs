@@ -3,7 +3,9 @@
 //!
 //! Not the check of what a message says: that is for those who convert it.
 
-use std::{any::TypeId, marker::PhantomData, mem::size_of};
+mod shape;
+
+use std::marker::PhantomData;
 
 use bytes::Buf;
 use prost::Message;
@@ -13,16 +15,12 @@ use tonic::{
 };
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
-use super::proto::v1;
+use shape::{MOST_DEEP, Shape};
 
 /// Messages up to so many bytes are not looked at: they cannot unpack to much.
 const SMALL: usize = 4 * 1024;
-/// A message may unpack to so many times its bytes; the smallest sensible question takes fourteen.
-const MOST_TIMES: usize = 16;
-/// And to so many more.
+/// Beside so many times its bytes, which depends on what it is, a message may unpack to so many more.
 const SLACK: usize = 64 * 1024;
-/// Messages within messages; an honest question takes seven.
-const MOST_DEEP: usize = 12;
 
 /// Protobuf as everywhere, behind [`check`].
 #[derive(Debug)]
@@ -82,63 +80,17 @@ pub(super) fn decode<M: Message + Default + 'static>(bytes: &[u8]) -> Result<M, 
     M::decode(bytes).map_err(|error| Status::internal(error.to_string()))
 }
 
+/// Whether the bytes of a message, larger than what is not looked at, would unpack to far more than they are.
+pub(super) fn is_bomb<U: 'static>(bytes: &[u8]) -> bool {
+    bytes.len() > SMALL && check::<U>(bytes).is_err()
+}
+
 /// Refuses the bytes of a question, or of several, that would unpack to far more than they are. To be called by whoever
 /// decodes one.
 pub(super) fn check<U: 'static>(bytes: &[u8]) -> Result<(), &'static str> {
-    let kind = TypeId::of::<U>();
-    let shape = if kind == TypeId::of::<v1::BatchAuthorizeRequest>() {
-        Shape::Batch
-    } else if kind == TypeId::of::<v1::AuthorizeRequest>() {
-        Shape::Request
-    } else if [
-        TypeId::of::<v1::AuthorizeStreamRequest>(),
-        TypeId::of::<v1::ExplainRequest>(),
-        TypeId::of::<v1::CheckGrantRequest>(),
-    ]
-    .contains(&kind)
-    {
-        Shape::Wrapped
-    } else {
-        return Ok(());
-    };
-    let most = bytes.len().saturating_mul(MOST_TIMES).saturating_add(SLACK);
+    let Some(shape) = Shape::of::<U>() else { return Ok(()) };
+    let most = bytes.len().saturating_mul(shape.most_times()).saturating_add(SLACK);
     Walk { bytes, cost: 0, most }.all(shape)
-}
-
-/// A message, as far as something repeated can stand in it.
-#[derive(Debug, Clone, Copy)]
-enum Shape {
-    Batch,
-    Wrapped,
-    Request,
-    Subject,
-    Action,
-    Resource,
-    Entry,
-    Value,
-    List,
-    /// Nothing in it matters.
-    Other,
-}
-
-impl Shape {
-    /// The message in a field, and what it takes once unpacked beside what stands in it.
-    fn field(self, number: u64) -> (Self, usize) {
-        // The tree of a map may be half empty.
-        const ENTRY: usize = 2 * (size_of::<String>() + size_of::<v1::Value>());
-        match (self, number) {
-            (Self::Batch, 1) => (Self::Request, size_of::<v1::AuthorizeRequest>()),
-            (Self::Wrapped, 1) => (Self::Request, 0),
-            (Self::Request, 1) => (Self::Subject, 0),
-            (Self::Request, 2) => (Self::Action, 0),
-            (Self::Request, 3) => (Self::Resource, 0),
-            (Self::Request | Self::Resource, 4) | (Self::Subject, 3) | (Self::Action, 2) => (Self::Entry, ENTRY),
-            (Self::Entry, 2) => (Self::Value, 0),
-            (Self::Value, 5) => (Self::List, 0),
-            (Self::List, 1) => (Self::Value, size_of::<v1::Value>()),
-            _ => (Self::Other, 0),
-        }
-    }
 }
 
 const BROKEN: &str = "the message is not well formed";
@@ -154,6 +106,7 @@ impl Walk<'_> {
     fn all(mut self, shape: Shape) -> Result<(), &'static str> {
         // What is left of the bytes where each open message ends.
         let mut open = [(Shape::Other, 0); MOST_DEEP];
+        let deepest = shape.most_deep();
         let mut depth = 0_usize;
         let mut here = (shape, 0);
         loop {
@@ -164,7 +117,8 @@ impl Walk<'_> {
             }
             let Some((shape, length)) = self.next_message(here.0)? else { continue };
             let end = self.bytes.len().checked_sub(length).filter(|end| *end >= here.1).ok_or(BROKEN)?;
-            *open.get_mut(depth).ok_or("messages are nested too deep")? = here;
+            let place = open.get_mut(depth).filter(|_| depth < deepest);
+            *place.ok_or("messages are nested too deep")? = here;
             depth += 1;
             here = (shape, end);
         }
@@ -216,8 +170,8 @@ mod tests {
 
     use prost::Message;
 
-    use super::{check, v1};
-    use v1::value::Kind;
+    use super::check;
+    use crate::service::proto::v1::{self, value::Kind};
 
     fn smallest() -> v1::AuthorizeRequest {
         v1::AuthorizeRequest {

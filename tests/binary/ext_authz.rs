@@ -1,20 +1,18 @@
 //! Envoy's door without Envoy: what is an answer and what an error, what a caller's rule shows, and what no message gets
 //! past.
 
+mod messages;
+
 use std::fs;
 
-use prost::Message;
 use prost_types::value::Kind;
 use sidegate::service::proto::envoy_v3::{
-    AttributeContext, CheckRequest, CheckResponse, HeaderMap, HeaderValue, attribute_context,
+    AttributeContext, CheckRequest, CheckResponse, HeaderMap, HeaderValue, Metadata, attribute_context,
     authorization_client::AuthorizationClient, check_response::HttpResponse,
 };
 use tonic::Code;
 
-use crate::raw::{connect, frame, post, send};
 use crate::support::{BINDING, Daemon, POLICY, block_on, until};
-
-const PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
 
 /// Who asks stands in a header.
 const HTTP: &str = "\
@@ -110,6 +108,18 @@ fn what_asks_nothing_is_denied_and_counted() {
         request
     };
     assert!(ask(&daemon, raw(&[b"ana"])).unwrap().status.unwrap().code == 0);
+    // One header with two values, and one that is only among those that were joined.
+    let mut twofold = raw(&[b"ana"]);
+    let http = |request: &mut CheckRequest, change: fn(&mut attribute_context::HttpRequest)| {
+        change(request.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap());
+    };
+    http(&mut twofold, |http| http.header_map.as_mut().unwrap().headers[0].value = "bob".into());
+    let mut mixed = raw(&[]);
+    http(&mut mixed, |http| {
+        let other = HeaderValue { key: "y".into(), value: "z".into(), raw_value: Vec::new() };
+        http.header_map = Some(HeaderMap { headers: vec![other] });
+        http.headers = [("x-user".to_owned(), "al!ce".to_owned())].into();
+    });
     let all = [
         ("UNREADABLE", CheckRequest::default()),
         ("UNREADABLE", CheckRequest { attributes: Some(AttributeContext::default()) }),
@@ -125,62 +135,17 @@ fn what_asks_nothing_is_denied_and_counted() {
         ("BAD_HEADER", change(|http| drop(http.headers.insert("x_user".into(), "bob".into())))),
         ("BAD_HEADER", raw(&[b"ana", b"ana"])),
         ("BAD_HEADER", raw(&[b"al\xffce"])),
+        ("BAD_HEADER", twofold),
+        ("BAD_HEADER", mixed),
         ("MALFORMED", change(|http| http.path = format!("/ws/{}", "x".repeat(1025)))),
     ];
     for (reason, request) in all {
         let answer = ask(&daemon, request.clone()).unwrap();
         assert_eq!(denied(&answer).as_deref(), Some(reason), "{request:?}");
     }
-    assert_eq!(daemon.metric("sidegate_http_unmapped_total{why=\"BAD_HEADER\"}"), 5);
+    assert_eq!(daemon.metric("sidegate_http_unmapped_total{why=\"BAD_HEADER\"}"), 7);
     assert_eq!(daemon.metric("sidegate_malformed_requests_total"), 1);
     assert_eq!(daemon.metric("sidegate_handler_panics_total"), 0);
-}
-
-/// As an error each of these would open an Envoy with `failure_mode_allow`.
-#[test]
-fn a_message_that_cannot_be_read_is_denied() {
-    let daemon = Daemon::start(&policy()).ready();
-    let plain = check("ana", "/ws/prod").encode_to_vec();
-    let text = b"/ws/prod";
-    let at = plain.windows(text.len()).position(|bytes| bytes == text).unwrap();
-    let mut no_text = plain.clone();
-    no_text[at + 4] = 0xff;
-    let large = check(&"x".repeat(300 * 1024), "/ws/prod").encode_to_vec();
-    let bodies = [no_text, plain[..plain.len() - 3].to_vec(), vec![0xff; 40], vec![0x0b], large];
-    for body in bodies {
-        let answer = block_on(async {
-            let mut client = connect(&daemon.data).await;
-            send(&mut client, post(PATH, "application/grpc"), frame(&body)).await.unwrap()
-        });
-        assert_eq!((answer.http, answer.grpc), (200, Some(0)), "{} bytes", body.len());
-        let answer = CheckResponse::decode(answer.body.get(5..).unwrap()).unwrap();
-        assert_eq!(denied(&answer).as_deref(), Some("UNREADABLE"));
-    }
-}
-
-#[test]
-fn no_other_spelling_of_the_call_is_answered() {
-    let daemon = Daemon::start(&policy()).ready();
-    let asked = |path: &str| {
-        block_on(async {
-            let mut client = connect(&daemon.data).await;
-            let body = frame(&check("ana", "/ws/prod").encode_to_vec());
-            send(&mut client, post(path, "application/grpc"), body).await.unwrap()
-        })
-    };
-    assert_eq!(asked(PATH).grpc, Some(0));
-    for path in [
-        "/envoy.service.auth.v3.Authorization/check",
-        "/Envoy.Service.Auth.V3.Authorization/Check",
-        "//envoy.service.auth.v3.Authorization/Check",
-        "/envoy.service.auth.v3.Authorization/Check/",
-        "/envoy.service.auth.v3.Authorization/%43heck",
-        "/envoy.service.auth.v2.Authorization/Check",
-        "/sidegate.v1.AuthorizationService/Check",
-    ] {
-        let answer = asked(path);
-        assert_eq!((answer.grpc, answer.body.len()), (Some(Code::Unimplemented as i32), 0), "{path}");
-    }
 }
 
 #[test]
@@ -199,18 +164,65 @@ fn what_the_daemon_lacks_is_an_error() {
     until("a new mapping is served", || ask(&daemon, check("ana", "/ws/prod")).unwrap().status.unwrap().code == 0);
 }
 
+/// What the message says beside the request: who the certificate names, what the route's configuration says, a claim.
+#[test]
+fn principal_extension_and_claim_are_read_where_envoy_puts_them() {
+    let mapping = "\
+http:
+  subject: [\"user/{claim.who.name}\", \"user/{principal}\"]
+  context: {mfa: \"{claim.mfa}\"}
+  routes:
+    GET /here: {action: access, on: \"workspace/{extension.workspace}\"}
+";
+    let conditional = POLICY.replace("actions: [access]}]}", "actions: [access], when: context.mfa == true}]}");
+    let daemon = Daemon::start(&format!("{conditional}{BINDING}{mapping}")).ready();
+    let asked = |change: fn(&mut AttributeContext)| {
+        let mut request = check("ignored", "/here");
+        let attributes = request.attributes.as_mut().unwrap();
+        attributes.context_extensions = [("workspace".to_owned(), "prod".to_owned())].into();
+        attributes.source = Some(attribute_context::Peer { principal: "bob".into() });
+        let claims = |name: Kind, mfa: Kind| {
+            let one = |name: &str, kind: Kind| (name.to_owned(), prost_types::Value { kind: Some(kind) });
+            let object = |fields: Vec<_>| prost_types::Struct { fields: fields.into_iter().collect() };
+            let payload = object(vec![one("who", Kind::StructValue(object(vec![one("name", name)]))), one("mfa", mfa)]);
+            object(vec![one("payload", Kind::StructValue(payload))])
+        };
+        let token = claims(Kind::StringValue("ana".into()), Kind::BoolValue(true));
+        let filter_metadata = [("envoy.filters.http.jwt_authn".to_owned(), token)].into();
+        attributes.metadata_context = Some(Metadata { filter_metadata });
+        change(attributes);
+        let answer = ask(&daemon, request).unwrap();
+        if answer.status.as_ref().unwrap().code == 0 { "ALLOW".to_owned() } else { denied(&answer).unwrap() }
+    };
+    assert_eq!(asked(|_| ()), "ALLOW");
+    // Without a token it is bob, of the certificate; without either nobody.
+    assert_eq!(asked(|all| all.metadata_context = None), "NO_GRANT");
+    assert_eq!(asked(|all| (all.metadata_context, all.source) = (None, None)), "NO_SUBJECT");
+    // Of where Envoy's filter does not put it, nothing is a claim; neither is what is said of the one who is asked.
+    assert_eq!(
+        asked(|all| {
+            let metadata = all.metadata_context.as_mut().unwrap();
+            let (_, token) = metadata.filter_metadata.pop_first().unwrap();
+            metadata.filter_metadata.insert("other".into(), token);
+            (all.destination, all.source) = (all.source.take(), None);
+        }),
+        "NO_SUBJECT"
+    );
+    assert_eq!(asked(|all| all.context_extensions.clear()), "MISSING_VALUE");
+}
+
 #[test]
 fn a_caller_is_shown_and_may_ask_what_its_rule_says() {
     let rule = |more: &str| format!("[[callers]]\nname = \"proxy\"\nanyone = true\n{more}");
-    let answers = |more: &str, user: &str| {
+    let serve = |more: &str| {
         let directory = tempfile::tempdir().unwrap();
         let source = directory.path().join("policy.yaml");
         fs::write(&source, policy().replace("http:\n", "http:\n  tell_reason: true\n")).unwrap();
         let config = directory.path().join("sidegate.toml");
         fs::write(&config, rule(more)).unwrap();
-        let daemon = Daemon::serve(directory, &source, &["--config", config.to_str().unwrap()]).ready();
-        ask(&daemon, check(user, "/ws/prod"))
+        Daemon::serve(directory, &source, &["--config", config.to_str().unwrap()]).ready()
     };
+    let answers = |more: &str, user: &str| ask(&serve(more), check(user, "/ws/prod"));
     let body = |answer: &CheckResponse| match &answer.http_response {
         Some(HttpResponse::DeniedResponse(response)) => response.body.clone(),
         other => panic!("{other:?}"),
@@ -221,4 +233,16 @@ fn a_caller_is_shown_and_may_ask_what_its_rule_says() {
     assert_eq!((denied(&answer).as_deref(), body(&answer).as_str()), (Some("NO_GRANT"), "denied: NO_GRANT\n"));
     let answer = answers("subject_types = [\"robot\"]\n", "ana").unwrap();
     assert_eq!(denied(&answer).as_deref(), Some("NOT_ALLOWED"));
+    for refusing in ["tenants = [\"account/other\"]\n", "assert = [\"context.other\"]\n"] {
+        let daemon = serve(refusing);
+        let mut request = check("ana", "/ws/prod");
+        let http = request.attributes.as_mut().unwrap().request.as_mut().unwrap().http.as_mut().unwrap();
+        http.headers.insert("x-mfa".into(), "true".into());
+        assert_eq!(denied(&ask(&daemon, request).unwrap()).as_deref(), Some("NOT_ALLOWED"), "{refusing}");
+    }
+    // What the daemon has no room for is no decision.
+    let daemon = serve("rate = 1\nburst = 1\n");
+    let codes = [(); 3].map(|()| ask(&daemon, check("ana", "/ws/prod")).map_err(|status| status.code()).err());
+    assert_eq!(codes[0], None);
+    assert!(codes.contains(&Some(Code::ResourceExhausted)), "{codes:?}");
 }

@@ -90,6 +90,8 @@ mod start;
 #[cfg(test)]
 mod storms;
 #[cfg(test)]
+mod supervised;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod swaps;

@@ -1,6 +1,7 @@
 //! A bad source at the start: the process stays up, says so, and mends; with `--fail-fast` it ends.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use sidegate::service::proto::health_v1::health_check_response::ServingStatus;
 use tonic::Code;
@@ -80,4 +81,30 @@ fn fail_fast_ends_with_65_and_shows_the_mistake() {
     assert_eq!(ended.code, Some(65), "{}", ended.err);
     assert!(ended.err.contains("policy.yaml:2:1"), "{}", ended.err);
     assert!(ended.err.contains("`sidegate validate` shows the lines"), "{}", ended.err);
+}
+
+/// The niceness of the daemon's first thread, and of the one that builds (`proc_pid_stat(5)`, field 19).
+fn niceness(daemon: &Daemon) -> (i32, i32) {
+    let of = |path: &Path| -> i32 {
+        let stat = fs::read_to_string(path.join("stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1.split(' ').nth(16).unwrap().parse().unwrap()
+    };
+    let process = PathBuf::from(format!("/proc/{}", daemon.process.id()));
+    let mut tasks = fs::read_dir(process.join("task")).unwrap().map(|task| task.unwrap().path());
+    let build =
+        tasks.find(|task| fs::read_to_string(task.join("comm")).unwrap().trim_end() == "sidegate-build").unwrap();
+    (of(&process), of(&build))
+}
+
+#[test]
+fn who_builds_gives_way_once_something_is_live() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("policy.yaml");
+    let daemon = Daemon::serve(directory, &source, &[]);
+    daemon.logged("the source was refused");
+    let (others, build) = niceness(&daemon);
+    assert_eq!(build, others, "nothing is live, all wait for the build");
+    daemon.write(&good());
+    let daemon = daemon.ready();
+    until("it gives way", || niceness(&daemon) == (others, 19.min(others + 10)));
 }

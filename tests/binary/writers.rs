@@ -69,9 +69,9 @@ impl Way {
 
     /// Makes what the ways change, with a first text.
     pub(crate) fn prepare(root: &Path, text: &str) {
-        fs::create_dir(root.join("v")).unwrap();
-        fs::write(root.join("v").join(FILE), text).unwrap();
-        symlink("v", root.join("current")).unwrap();
+        fs::create_dir(root.join("v0")).unwrap();
+        fs::write(root.join("v0").join(FILE), text).unwrap();
+        symlink("v0", root.join("current")).unwrap();
     }
 
     /// Puts a text in the place of what is there.
@@ -106,7 +106,9 @@ impl Way {
             }
             Self::Retarget => {
                 let old = fs::read_link(root.join("current")).unwrap();
-                let fresh = format!("{}v", old.display());
+                // A number and no ever longer name: a soak does this ten thousand times.
+                let number: u64 = old.to_str().unwrap().trim_start_matches('v').parse().unwrap();
+                let fresh = format!("v{}", number + 1);
                 fs::create_dir(root.join(&fresh)).unwrap();
                 fs::write(root.join(&fresh).join(FILE), text).unwrap();
                 symlink(fresh, root.join("next")).unwrap();

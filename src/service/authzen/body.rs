@@ -1,4 +1,4 @@
-//! The body of a request: how large it may be, how long it may take, and that it says what it is.
+//! The body of a request: how large it may be, how long it may take, that it says what it is and where it ends.
 
 use std::{
     future::poll_fn,
@@ -9,8 +9,9 @@ use std::{
 use axum::{
     body::Body,
     http::{
-        HeaderMap,
-        header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+        HeaderMap, Version,
+        header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING},
+        request::Parts,
     },
 };
 use http_body::Body as _;
@@ -32,17 +33,17 @@ pub(super) struct Most {
 }
 
 /// The whole body of a request that says it is JSON.
-pub(super) async fn collect(headers: &HeaderMap, body: Body, most: Most, patience: Duration) -> Result<Vec<u8>, Fault> {
+pub(super) async fn collect(head: &Parts, body: Body, most: Most, patience: Duration) -> Result<Vec<u8>, Fault> {
     let mut body = pin!(body);
     let whole = async {
-        let refused = match check(headers, most) {
+        let refused = match check(head, most) {
             Ok(()) => match read(body.as_mut(), most).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(refused) => refused,
             },
             Err(refused) => refused,
         };
-        if said(headers).is_none_or(|said| said <= REST as u64) {
+        if said(&head.headers).is_none_or(|said| said <= REST as u64) {
             throw_away(body).await;
         }
         Err(refused)
@@ -55,7 +56,17 @@ fn said(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
 }
 
-fn check(headers: &HeaderMap, most: Most) -> Result<(), Fault> {
+fn check(head: &Parts, most: Most) -> Result<(), Fault> {
+    let headers = &head.headers;
+    // Where one in front and we could read it differently, the next request is anybody's.
+    if head.version == Version::HTTP_11 && headers.get_all(HOST).iter().count() != 1 {
+        return Err(Fault::malformed("host", "must be sent, and once"));
+    }
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if !is_chunked || codings.next().is_some() {
+        return Err(Fault::malformed("transfer-encoding", "must be `chunked` and nothing else"));
+    }
     let mut kinds = headers.get_all(CONTENT_TYPE).iter();
     let (kind, more) = (kinds.next().and_then(|kind| kind.to_str().ok()).unwrap_or_default(), kinds.next());
     let essence = kind.split(';').next().unwrap_or_default().trim();

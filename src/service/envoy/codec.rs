@@ -1,5 +1,5 @@
 //! Bytes into messages for a door where an error can be taken for a yes: what cannot be read is a message that says
-//! nothing, which is denied like any other that asks nothing.
+//! nothing, which is denied like any other that asks nothing. So is one that would unpack to far more than it is.
 
 use std::marker::PhantomData;
 
@@ -13,6 +13,8 @@ use tonic::{
     codec::{BufferSettings, Codec, DecodeBuf, Decoder},
 };
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
+
+use crate::service::wire::is_bomb;
 
 /// Protobuf, of which nothing is an error.
 #[derive(Debug)]
@@ -48,7 +50,9 @@ impl<U: Message + Default + 'static> Decoder for LenientDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        let read = self.0.decode(bytes).ok().flatten().unwrap_or_default();
+        // The transport has put the whole message into one piece.
+        let whole = bytes.chunk().len() == bytes.remaining() && !is_bomb::<U>(bytes.chunk());
+        let read = if whole { self.0.decode(bytes).ok().flatten().unwrap_or_default() } else { U::default() };
         // What is left of a message that could not be read is not the beginning of another.
         bytes.advance(bytes.remaining());
         Ok(Some(read))

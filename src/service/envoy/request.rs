@@ -5,7 +5,7 @@ use prost_types::{Struct, Value, value::Kind};
 use crate::{
     mapping::{Claim, Claims, HttpRequest},
     model::MAX_ID_BYTES,
-    service::proto::envoy_v3::{AttributeContext, CheckRequest, attribute_context},
+    service::proto::envoy_v3::{AttributeContext, CheckRequest, HeaderValue, attribute_context},
 };
 
 /// Under which name Envoy's filter for tokens leaves what it has verified.
@@ -48,11 +48,8 @@ impl Told<'_> {
         let raw = http.header_map.as_ref().filter(|map| !map.headers.is_empty());
         let joined = http.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let headers = match raw {
-            // Whoever sends both is asked to agree with itself: a header that is in both is there twice.
-            Some(map) => {
-                let one_by_one = map.headers.iter().map(|header| (header.key.as_str(), value(header)));
-                one_by_one.chain(joined).collect()
-            }
+            // Whoever says a header in two places says it twice.
+            Some(map) => map.headers.iter().flat_map(values).chain(joined).collect(),
             None => joined.collect(),
         };
         HttpRequest {
@@ -60,7 +57,7 @@ impl Told<'_> {
             path: &http.path,
             host: &http.host,
             headers,
-            is_joined: raw.is_none(),
+            is_joined: raw.is_none() || !http.headers.is_empty(),
             principal: attributes.source.as_ref().map_or("", |peer| &peer.principal),
             extensions: &attributes.context_extensions,
             claims,
@@ -68,7 +65,13 @@ impl Told<'_> {
     }
 }
 
-fn value(header: &crate::service::proto::envoy_v3::HeaderValue) -> &[u8] {
+/// A header by each of the values that it says.
+fn values(header: &HeaderValue) -> impl Iterator<Item = (&str, &[u8])> {
+    let also = Some(header.value.as_bytes()).filter(|value| !value.is_empty() && !header.raw_value.is_empty());
+    std::iter::once(value(header)).chain(also).map(|value| (header.key.as_str(), value))
+}
+
+fn value(header: &HeaderValue) -> &[u8] {
     if header.raw_value.is_empty() { header.value.as_bytes() } else { &header.raw_value }
 }
 

@@ -171,7 +171,7 @@ fn waits_for_a_slow_writer_also_without_events() {
             thread::sleep(Duration::from_millis(60));
         }
         kept.wait_for(&format!("whole{turn}"));
-        let is_quick = longest < super::QUIET / 2;
+        let is_quick = longest < super::worker::QUIET / 2;
         assert!(!is_quick || kept.generation() == before + 1, "a prefix was live");
         is_quick
     });
@@ -276,9 +276,9 @@ fn jitter_delays_what_nobody_asked_for() {
 #[test]
 fn a_random_part_is_not_always_the_same() {
     let most = Duration::from_secs(3600);
-    let parts: Vec<Duration> = (0..8).map(|_| super::random_part(most)).collect();
+    let parts: Vec<Duration> = (0..8).map(|_| super::worker::random_part(most)).collect();
     assert!(parts.iter().all(|part| *part <= most) && parts.iter().any(|part| *part != parts[0]), "{parts:?}");
-    assert_eq!(super::random_part(Duration::ZERO), Duration::ZERO);
+    assert_eq!(super::worker::random_part(Duration::ZERO), Duration::ZERO);
 }
 
 #[test]

@@ -121,6 +121,36 @@ fn caller_rules_hold_here_too() {
 }
 
 #[test]
+fn a_caller_asks_of_its_own_types_and_tenants_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("sidegate.toml");
+    let serve = |rule: &str| {
+        fs::write(&file, format!("[[callers]]\nname = \"local\"\nanyone = true\nlist = true\n{rule}\n")).unwrap();
+        Daemon::start_with(&good(), &["--config", file.to_str().unwrap()]).ready()
+    };
+    for rule in ["subject_types = [\"robot\"]", "tenants = [\"account/other\"]"] {
+        let daemon = serve(rule);
+        let http = Http::one(&daemon);
+        http.post(EVALUATION, question("ana", "access").to_string()).refused(403);
+        let batch = http.ask(EVALUATIONS, &json!({"evaluations": [question("ana", "access")]}));
+        assert_eq!(batch["evaluations"][0]["decision"], false, "{rule}");
+        assert_eq!(batch["evaluations"][0]["context"]["error"]["status"], 403, "{rule}");
+        http.post(RESOURCE, workspaces(&json!({})).to_string()).refused(403);
+        let which = json!({"subject": {"type": "user", "id": "ana"}, "resource": {"type": "workspace", "id": "prod"}});
+        http.post(ACTION, which.to_string()).refused(403);
+        let who = json!({"subject": {"type": "user"}, "action": {"name": "access"}, "resource": {"type": "workspace", "id": "prod"}});
+        http.post(SUBJECT, who.to_string()).refused(403);
+    }
+    let daemon = serve("tenants = [\"account/orbit\"]");
+    let http = Http::one(&daemon);
+    assert_eq!(http.ask(EVALUATION, &question("ana", "access"))["decision"], true);
+    http.post(RESOURCE, workspaces(&json!({})).to_string()).refused(403);
+    let mut within = workspaces(&json!({}));
+    within["within"] = json!({"type": "account", "id": "orbit"});
+    assert_eq!(http.ask(RESOURCE, &within)["results"], json!([{"type": "workspace", "id": "prod"}]));
+}
+
+#[test]
 fn names_go_there_and_back() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("sidegate.toml");

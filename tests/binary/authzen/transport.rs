@@ -208,6 +208,44 @@ fn pipelined_requests_are_answered_in_order() {
     assert_eq!(answers.matches("\"decision\":false").count(), 33);
 }
 
+/// What one in front could read differently: where the request ends, and whom it is for.
+#[test]
+fn a_request_has_one_end_and_one_host() {
+    let daemon = Daemon::start(&good()).ready();
+    let body = question("ana", "access").to_string();
+    let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let head = |lines: &str| {
+        format!("POST {EVALUATION} HTTP/1.1\r\ncontent-type: application/json\r\nconnection: close\r\n{lines}\r\n")
+    };
+    for lines in ["host: x\r\ntransfer-encoding: chunked\r\n", "Host: x\r\nTransfer-Encoding: Chunked\r\n"] {
+        let answer = exchange(&daemon.data, &(head(lines) + &chunks));
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"decision\":true"), "{answer}");
+    }
+    for (lines, problem) in [
+        ("transfer-encoding: chunked\r\n", "host:"),
+        ("host: x\r\nhost: y\r\ntransfer-encoding: chunked\r\n", "host:"),
+        ("host: x\r\ntransfer-encoding: gzip, chunked\r\n", "transfer-encoding:"),
+        ("host: x\r\ntransfer-encoding: identity, chunked\r\n", "transfer-encoding:"),
+        ("host: x\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n", "transfer-encoding:"),
+        ("host: x\r\ntransfer-encoding: chunked, identity\r\n", ""),
+        ("host: x\r\ntransfer-encoding: xchunked\r\n", ""),
+        ("host: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n", ""),
+        ("host: x\r\ncontent-length: +5\r\n", ""),
+    ] {
+        let answer = exchange(&daemon.data, &(head(lines) + &chunks));
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains(problem), "{lines}: {answer}");
+    }
+    // Both lengths: what is chunked counts, and nothing behind it is another request.
+    for lengths in
+        ["transfer-encoding: chunked\r\ncontent-length: 5\r\n", "content-length: 5\r\ntransfer-encoding: chunked\r\n"]
+    {
+        let first = head(&format!("host: x\r\n{lengths}")).replace("connection: close\r\n", "");
+        let answer = exchange(&daemon.data, &(first + &chunks + &post(&body, "")));
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{lengths}: {answer}");
+    }
+    assert_eq!(daemon.metric("sidegate_handler_panics_total"), 0);
+}
+
 #[test]
 fn who_does_not_come_to_the_point_is_let_go() {
     let (daemon, _config) = configured(&good(), "[limits]\nhandshake = \"1s\"\n");
