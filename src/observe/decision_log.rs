@@ -129,6 +129,8 @@ pub enum Door {
     Stream,
     /// `Explain`.
     Explain,
+    /// `CheckGrant`.
+    CheckGrant,
     /// `Check` of Envoy's.
     Check,
     /// `AuthZEN`, one evaluation or several.
@@ -142,6 +144,7 @@ impl Door {
             Self::Batch => "batch",
             Self::Stream => "stream",
             Self::Explain => "explain",
+            Self::CheckGrant => "check_grant",
             Self::Check => "check",
             Self::Authzen => "authzen",
         }

@@ -249,10 +249,11 @@ impl AuthorizationService for Authorization {
         request: Request<v1::CheckGrantRequest>,
     ) -> Result<Response<v1::CheckGrantResponse>, Status> {
         let (admission, deadline) = self.admit(&request, Asked::Administration, 1)?;
+        let origin = self.pdp.origin(Door::CheckGrant, request.metadata().as_ref());
         let request = self.present(request.into_inner().request)?;
         let demand = request.consistency.clone();
         self.expensively(admission, deadline, demand.as_ref(), move |pdp, snapshot, caller, _| {
-            pdp.check_grant(snapshot, &request, caller)
+            pdp.check_grant(snapshot, &request, origin, caller)
         })
         .await
     }

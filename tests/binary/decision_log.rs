@@ -1,5 +1,6 @@
 //! The decision log of the real program: to a file, a socket and standard output; whole, or with every gap counted.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixListener;
@@ -97,6 +98,45 @@ fn every_door_leaves_the_same_line() {
         assert_eq!(line["resource"], serde_json::json!({"type": "workspace", "id": "prod"}));
     }
     assert_eq!(logged[7]["reason"], "UNKNOWN_SUBJECT");
+}
+
+#[test]
+fn a_grant_that_is_asked_about_is_logged() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, log) = (directory.path().join("sidegate.toml"), directory.path().join("log"));
+    fs::write(&file, format!("[decision_log]\nmode = \"all\"\nto = \"file:{}\"\n", log.display())).unwrap();
+    let policy = "\
+sidegate: 1
+subject_types: {user: {}}
+types:
+  account: {root: true, actions: {assign: {parameters: {target: ref(user), role: role}, change: grant, result: valid}}}
+roles:
+  admin: {at: account, allow: [{on: account, actions: [assign], assigns: [admin]}]}
+subjects: {user/ada: {}, user/sam: {}}
+resources: {account/orbit: {}}
+bindings: [{subject: user/ada, role: admin, at: account/orbit}]
+";
+    let daemon = Daemon::start_with(policy, &["--config", file.to_str().unwrap()]).ready();
+    let text = |text: &str| v1::Value { kind: Some(v1::value::Kind::StringValue(text.into())) };
+    let target = v1::Entity { r#type: "user".into(), id: "sam".into() };
+    let target = v1::Value { kind: Some(v1::value::Kind::EntityValue(target)) };
+    let properties = [("target".to_owned(), target), ("role".to_owned(), text("admin"))].into();
+    for (user, id) in [("ada", "may"), ("sam", "may-not")] {
+        let request = v1::AuthorizeRequest {
+            subject: Some(v1::Subject { r#type: "user".into(), id: user.into(), ..Default::default() }),
+            action: Some(v1::Action { name: "assign".into(), properties: BTreeMap::clone(&properties) }),
+            resource: Some(v1::Resource { r#type: "account".into(), id: "orbit".into(), ..Default::default() }),
+            request_id: id.into(),
+            ..Default::default()
+        };
+        daemon.client().call(|client| client.check_grant(request)).unwrap();
+    }
+    assert_eq!(daemon.terminate().code, Some(0));
+    let logged = lines(&log);
+    let found = logged
+        .iter()
+        .map(|line| [&line["door"], &line["request_id"], &line["decision"]].map(|text| text.as_str().unwrap()));
+    assert_eq!(found.collect::<Vec<_>>(), [["check_grant", "may", "ALLOW"], ["check_grant", "may-not", "DENY"]]);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Who may change who holds what, which levels somebody has, and how many seats are taken.
 
-use std::mem::take;
+use std::{mem::take, sync::Arc};
 
 use super::{Caller, Pdp, Place, Refusal, lists::page_size};
 use crate::{
     decide::{self, CountError, GovernorLevel, GrantCheck, GrantError, LevelsError},
     model::{Entity, Malformed, name_problem, order},
+    observe::decision_log::Origin,
     service::{
         convert::{self, Question},
         proto::v1,
@@ -44,15 +45,18 @@ impl Pdp {
     /// Decides a request whose action stands for a change, and says what would be wrong with the result.
     pub(in crate::service) fn check_grant(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         request: &v1::AuthorizeRequest,
+        origin: Origin,
         caller: &Caller,
     ) -> Result<v1::CheckGrantResponse, Refusal> {
         let time = self.now();
         let question = Question::of(request)?;
-        let checked = question.ask(|request| {
-            caller.may_ask(&snapshot.index, request, Place::Resource)?;
-            Ok::<_, Refusal>(decide::check_grant(&snapshot.index, request, time)?)
+        let checked = question.ask(|question| {
+            caller.may_ask(&snapshot.index, question, Place::Resource)?;
+            let checked = decide::check_grant(&snapshot.index, question, time)?;
+            self.note(snapshot, (question, &request.request_id), checked.verdict, time, origin);
+            Ok::<_, Refusal>(checked)
         })?;
         let GrantCheck { verdict, mut violations } = checked;
         // They name what the author wrote.
