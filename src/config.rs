@@ -14,7 +14,7 @@ use crate::{
     snapshot::MAX_SOURCE_BYTES,
 };
 use keys::{KEYS, Key};
-pub use loaded::{Loaded, Origin};
+pub use loaded::{Loaded, Origin, supervisor};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq)]

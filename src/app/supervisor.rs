@@ -13,8 +13,7 @@ use std::{
     },
 };
 
-/// Under which name the supervisor says where it listens.
-const VARIABLE: &str = "NOTIFY_SOCKET";
+use crate::config;
 
 /// Who supervises the process, if anybody does.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +22,7 @@ pub(super) struct Supervisor(Option<SocketAddr>);
 impl Supervisor {
     /// The one that the environment names.
     pub(super) fn of_environment() -> Self {
-        let Some(named) = std::env::var_os(VARIABLE) else { return Self(None) };
+        let Some(named) = config::supervisor() else { return Self(None) };
         let address = address(&named).inspect_err(warn);
         Self(address.ok())
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -46,6 +47,11 @@ impl Origin {
         });
         Loaded::from_parts(self.file.as_deref(), environment, &self.overrides)
     }
+}
+
+/// Where who supervises the process listens, as systemd says it: not a setting, so not among them.
+pub fn supervisor() -> Option<OsString> {
+    std::env::var_os("NOTIFY_SOCKET")
 }
 
 impl Loaded {

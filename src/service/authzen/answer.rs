@@ -56,6 +56,12 @@ impl Fault {
         Self { status: http, code: if is_full { status.code() } else { Code::Cancelled }, message }
     }
 
+    /// The request ends where only its sender knows.
+    pub(super) fn unknown_coding() -> Self {
+        let message = "transfer-encoding: must be `chunked` and nothing else".to_owned();
+        Self { status: StatusCode::NOT_IMPLEMENTED, code: Code::Unimplemented, message }
+    }
+
     /// The request uses another method.
     pub(super) fn wrong_method(allowed: &str) -> Self {
         let message = format!("only {allowed} is answered here");
@@ -90,9 +96,10 @@ impl Fault {
         response
     }
 
-    /// Whether the connection is of no further use: the rest of the request may still come.
+    /// Whether the connection is of no further use: the rest of the request may still come, or be taken for another.
     pub(super) fn ends_connection(&self) -> bool {
-        matches!(self.status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE)
+        let ends = [StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::NOT_IMPLEMENTED];
+        ends.contains(&self.status)
     }
 }
 

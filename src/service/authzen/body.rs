@@ -65,7 +65,7 @@ fn check(head: &Parts, most: Most) -> Result<(), Fault> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let is_chunked = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
     if !is_chunked || codings.next().is_some() {
-        return Err(Fault::malformed("transfer-encoding", "must be `chunked` and nothing else"));
+        return Err(Fault::unknown_coding());
     }
     let mut kinds = headers.get_all(CONTENT_TYPE).iter();
     let (kind, more) = (kinds.next().and_then(|kind| kind.to_str().ok()).unwrap_or_default(), kinds.next());
