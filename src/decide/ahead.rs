@@ -37,7 +37,7 @@ impl<'q> Ahead<'q> {
             ahead.step(Names::approach);
         }
         // What goes wrong here goes wrong again if it is needed.
-        let touched = all.iter().filter_map(|ahead| ahead.names.as_ref().ok()?.touch(ahead.index).ok());
+        let touched = all.iter_mut().filter_map(|ahead| ahead.names.as_mut().ok()?.touch(ahead.index).ok());
         // Without this nothing would have to be read for it.
         black_box(touched.fold(0, |all, one| all ^ one));
     }

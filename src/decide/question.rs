@@ -100,8 +100,8 @@ impl<'q> Names<'q> {
 
     /// Reads what belongs to it; what is returned means nothing.
     #[inline]
-    pub(super) fn touch(&self, index: &Index) -> Result<u32, Corrupt> {
-        Ok(index.touch(&self.asking.sought)? ^ index.touch(&self.resource)?)
+    pub(super) fn touch(&mut self, index: &Index) -> Result<u32, Corrupt> {
+        Ok(index.touch(&mut self.asking.sought)? ^ index.touch(&mut self.resource)?)
     }
 }
 

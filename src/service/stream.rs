@@ -39,6 +39,8 @@ pub(super) struct Answers {
     connection: Option<Arc<Connection>>,
     /// The caller's place among their calls in flight.
     _admission: Admission,
+    /// The room of the last questions that were read together, to be used again.
+    asked: Vec<Bytes>,
     /// Answers that are to be handed on.
     answered: VecDeque<Bytes>,
     /// What follows them, once there is an end.
@@ -61,8 +63,8 @@ pub(super) fn answer_stream(
 ) -> Answers {
     let drain = WatchStream::new(drain);
     let old = connection.as_ref().map(|connection| WatchStream::new(connection.old.subscribe()));
-    let (answered, end) = (VecDeque::new(), None);
-    Answers { pdp, questions, drain, old, origin, connection, _admission: admission, answered, end }
+    let (asked, answered, end) = (Vec::new(), VecDeque::new(), None);
+    Answers { pdp, questions, drain, old, origin, connection, _admission: admission, asked, answered, end }
 }
 
 impl Stream for Answers {
@@ -102,7 +104,7 @@ fn is_told(signal: Option<&mut WatchStream<bool>>, cx: &mut Context<'_>) -> bool
 impl Answers {
     /// Reads and answers some of the questions that are here; whether there were any, or the end.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut asked = Vec::new();
+        let mut asked = mem::take(&mut self.asked);
         while asked.len() < AHEAD && self.end.is_none() {
             match Pin::new(&mut self.questions).poll_next(cx) {
                 Poll::Ready(Some(Ok(question))) => asked.push(question),
@@ -114,13 +116,17 @@ impl Answers {
         if let Err(status) = self.answer(&asked) {
             self.end = Some(Err(status));
         }
-        !asked.is_empty() || self.end.is_some()
+        let is_news = !asked.is_empty() || self.end.is_some();
+        asked.clear();
+        self.asked = asked;
+        is_news
     }
 
     /// Answers all of them in their order; fails at one that is no question, and then those behind it get no answer.
     fn answer(&mut self, mut messages: &[Bytes]) -> Result<(), Status> {
         while let Some((first, others)) = messages.split_first() {
-            let plain: Vec<_> = messages.iter().map_while(|message| PlainQuestion::read_streamed(message)).collect();
+            let mut plain = Vec::with_capacity(messages.len());
+            plain.extend(messages.iter().map_while(|message| PlainQuestion::read_streamed(message)));
             if plain.is_empty() {
                 let answer = self.answer_other(first)?;
                 self.answered.push_back(answer);

@@ -163,6 +163,7 @@ fn timestamp(message: &[u8]) -> Option<Timestamp> {
 }
 
 /// The order in which the generated map would have them; `None` where one is given twice.
+#[inline]
 fn in_order(mut properties: Vec<Property<'_>>) -> Option<Vec<Property<'_>>> {
     if properties.len() < 2 {
         return Some(properties);
