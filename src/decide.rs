@@ -7,6 +7,7 @@
 //!
 //! Every door converts its question, calls this, and converts the answer back.
 
+mod ahead;
 mod condition;
 mod credentials;
 mod explain;
@@ -32,6 +33,7 @@ use crate::compile::layout::{AlsoRecord, PermissionRecord, TypeRecord, also_mode
 use crate::index::{Corrupt, Index};
 use crate::model::{Entity, Malformed, Reason, Request, Timestamp, Verdict};
 
+pub use ahead::{AHEAD, Ahead};
 pub use explain::{Consideration, Explanation, explain};
 pub use list::{ListError, Listing, Page, PageBounds};
 pub use list_levels::{GovernorLevel, LevelsError, list_levels};
@@ -93,7 +95,16 @@ fn actions_of<'i>(index: &'i Index, kind: &str) -> Result<Vec<(u32, &'i str)>, C
 /// what it does not hold is looked at letter by letter.
 fn decide(index: &Index, request: &Request<'_>, time: Timestamp, trace: &mut impl Trace) -> Result<Verdict, Malformed> {
     let mut room = None;
-    let question = match Question::resolve(index, request, time, &mut room) {
+    verdict(request, Question::resolve(index, request, time, &mut room), trace)
+}
+
+#[inline]
+fn verdict(
+    request: &Request<'_>,
+    question: Result<Question<'_>, Stop>,
+    trace: &mut impl Trace,
+) -> Result<Verdict, Malformed> {
+    let question = match question {
         Ok(question) => question,
         Err(stop) => {
             request.check()?;

@@ -45,29 +45,40 @@ pub(super) enum Part {
     Permissions,
 }
 
-impl<'q> Asker<'q> {
-    /// Whoever a request names, if it may ask at all. What is sought beside it is approached meanwhile.
+/// Somebody whose type is one of those who ask, and who is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asking<'q> {
+    pub(super) sought: Sought<'q>,
+    /// Whether the type is a subject's; else it is a credential's.
+    is_subject: bool,
+}
+
+impl<'q> Asking<'q> {
+    /// Whoever is named, of whom nothing has been read yet.
     #[inline]
-    pub(super) fn find(
-        index: &'q Index,
-        name: Entity<'_>,
-        sent: Properties<'q>,
-        time: Timestamp,
-        beside: Option<&mut Sought<'_>>,
-    ) -> Result<Self, Stop> {
+    pub(super) fn named(index: &Index, name: Entity<'q>) -> Result<Self, Stop> {
         let (kind, record) = index.type_named(name.kind)?.ok_or(Reason::UnknownSubject)?;
         let flags = record.flags.get();
         if flags & (type_flags::SUBJECT | type_flags::CREDENTIAL) == 0 {
             return Err(Reason::UnknownSubject.into());
         }
-        let mut sought = index.seek(kind, name.id)?;
-        index.approach(&mut sought)?;
-        if let Some(beside) = beside {
-            index.approach(beside)?;
-        }
-        let entity = index.found(sought)?.ok_or(Reason::UnknownSubject)?;
+        Ok(Self { sought: index.seek(kind, name.id), is_subject: flags & type_flags::SUBJECT != 0 })
+    }
+}
+
+impl<'q> Asker<'q> {
+    /// Whoever is asking, if they may ask at all.
+    #[inline]
+    pub(super) fn find(
+        index: &'q Index,
+        asking: &Asking<'_>,
+        sent: Properties<'q>,
+        time: Timestamp,
+    ) -> Result<Self, Stop> {
+        let kind = asking.sought.kind();
+        let entity = index.found(asking.sought)?.ok_or(Reason::UnknownSubject)?;
         let record: &EntityRecord = index.record(entity)?;
-        if flags & type_flags::SUBJECT != 0 {
+        if asking.is_subject {
             enabled(record)?;
             return Ok(Self { subject: entity, kind, key: None });
         }

@@ -1,10 +1,10 @@
 //! The question, resolved against the vocabulary: type, then action of that type, then subject, then parameters.
 
 use crate::compile::layout::{ParameterKind, ParameterRecord, PermissionRecord, SUBJECT_TYPES, TypeRecord, type_flags};
-use crate::index::{Corrupt, Index};
+use crate::index::{Corrupt, Index, Sought};
 use crate::model::{Malformed, Properties, Reason, Request, Timestamp};
 
-use super::credentials::{Asker, Key};
+use super::credentials::{Asker, Asking, Key};
 use super::is_resource_type;
 use super::parameters::{Parameters, Room};
 use super::placement::Target;
@@ -37,6 +37,7 @@ pub(super) struct Question<'q> {
 }
 
 /// Why a question is not decided on paths.
+#[derive(Clone, Debug)]
 pub(super) enum Stop {
     /// It is denied for this reason.
     Because(Reason),
@@ -56,8 +57,56 @@ impl From<Reason> for Stop {
     }
 }
 
+/// The names of a request, as far as they are known without a look at any entity: type, then action of that type, then
+/// the type of who asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Names<'q> {
+    kind: u16,
+    record: &'q TypeRecord,
+    permission: u32,
+    action: &'q PermissionRecord,
+    resource: Sought<'q>,
+    asking: Asking<'q>,
+}
+
+/// What is sought is sought together: the waits for both are one, and for many requests they are few.
+impl<'q> Names<'q> {
+    #[inline]
+    pub(super) fn of(index: &'q Index, request: &Request<'q>) -> Result<Self, Stop> {
+        let (kind, record) = match index.type_named(request.resource.kind)? {
+            Some((number, record)) if is_resource_type(record) => (number, record),
+            _ => return Err(Reason::UnknownType.into()),
+        };
+        let permission = index.permission_named(kind, request.action)?.ok_or(Reason::UnknownAction)?;
+        let action: &PermissionRecord = index.record(permission)?;
+        let resource = index.seek(kind, request.resource.id);
+        let asking = Asking::named(index, request.subject)?;
+        Ok(Self { kind, record, permission, action, resource, asking })
+    }
+
+    /// Reads where they would be.
+    #[inline]
+    pub(super) fn look(&mut self, index: &Index) -> Result<(), Corrupt> {
+        index.look(&mut self.resource)?;
+        index.look(&mut self.asking.sought)
+    }
+
+    /// Reads what is there.
+    #[inline]
+    pub(super) fn approach(&mut self, index: &Index) -> Result<(), Corrupt> {
+        index.approach(&mut self.asking.sought)?;
+        index.approach(&mut self.resource)
+    }
+
+    /// Reads what belongs to it; what is returned means nothing.
+    #[inline]
+    pub(super) fn touch(&mut self, index: &Index) -> Result<u32, Corrupt> {
+        Ok(index.touch(&mut self.asking.sought)? ^ index.touch(&mut self.resource)?)
+    }
+}
+
 impl<'q> Question<'q> {
-    /// Resolves a well-formed request; its parameters are put into the room.
+    /// Resolves a request; its parameters are put into the room.
     #[inline]
     pub(super) fn resolve(
         index: &'q Index,
@@ -65,16 +114,23 @@ impl<'q> Question<'q> {
         time: Timestamp,
         room: &'q mut Room<'q>,
     ) -> Result<Self, Stop> {
-        let (kind, type_record) = match index.type_named(request.resource.kind)? {
-            Some((number, record)) if is_resource_type(record) => (number, record),
-            _ => return Err(Reason::UnknownType.into()),
-        };
-        let permission = index.permission_named(kind, request.action)?.ok_or(Reason::UnknownAction)?;
-        let action: &PermissionRecord = index.record(permission)?;
-        // The resource is sought before the subject is waited for: both waits are one.
-        let mut resource = index.seek(kind, request.resource.id)?;
-        let Asker { subject, kind: subject_kind, key } =
-            Asker::find(index, request.subject, request.subject_properties, time, Some(&mut resource))?;
+        let mut names = Names::of(index, request)?;
+        names.look(index)?;
+        names.approach(index)?;
+        Self::of_names(index, request, &names, time, room)
+    }
+
+    /// The same from its names.
+    #[inline]
+    pub(super) fn of_names(
+        index: &'q Index,
+        request: &Request<'q>,
+        names: &Names<'q>,
+        time: Timestamp,
+        room: &'q mut Room<'q>,
+    ) -> Result<Self, Stop> {
+        let Names { kind, record: type_record, permission, action, resource, asking } = *names;
+        let Asker { subject, kind: subject_kind, key } = Asker::find(index, &asking, request.subject_properties, time)?;
         if index.strict_properties() {
             let asking = key.map_or(subject_kind, |key| key.kind);
             refuse_undeclared(index, request, kind, asking, permission)?;

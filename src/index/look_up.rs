@@ -201,7 +201,8 @@ impl Index {
         Ok(values.iter().find(|value| value.attribute.get() == attribute).map(|value| &value.value))
     }
 
-    fn entity_and_next(&self, entity: u32) -> Result<(&EntityRecord, &EntityRecord), Corrupt> {
+    #[inline]
+    pub(super) fn entity_and_next(&self, entity: u32) -> Result<(&EntityRecord, &EntityRecord), Corrupt> {
         let next = entity.checked_add(1).ok_or(Corrupt)?;
         Ok((self.record(entity)?, self.record(next)?))
     }

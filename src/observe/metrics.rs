@@ -36,6 +36,7 @@ use crate::{mapping::Unmapped, model::Verdict, snapshot::Applied};
 use calls::Calls;
 use closed::ClosedLabels;
 use hot::Hot;
+pub use hot::Tally;
 use live::Live;
 use process::Process;
 
@@ -277,6 +278,11 @@ impl Metrics {
     /// Counts a decision and how long it took.
     pub fn decided(&self, verdict: &Verdict, took: Duration) {
         self.hot.decided(verdict.reason, verdict.undetermined, took);
+    }
+
+    /// Counts the decisions of a batch.
+    pub fn tally(&self) -> Tally<'_> {
+        self.hot.tally()
     }
 
     /// Counts a request that could not be asked.

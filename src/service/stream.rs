@@ -1,29 +1,29 @@
-//! `AuthorizeStream`: each message is a decision of its own, at its own moment, answered in order.
+//! `AuthorizeStream`: each message is a decision of its own, answered in order, at the moment at which it is read.
 
 use std::{
-    fmt,
+    collections::VecDeque,
+    fmt, mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use prost::Message;
 use tokio::sync::watch;
 use tokio_stream::{Stream, wrappers::WatchStream};
 use tonic::{Status, Streaming};
 
 use super::{
-    caller::{Admission, Caller},
+    caller::Admission,
     convert,
     fast::PlainQuestion,
     pdp::{Pdp, Refusal},
     proto::v1::{self, authorize_stream_response::Outcome},
     registry::Connection,
     wire,
-    written::{stream_response, stream_response_length},
 };
-use crate::observe::decision_log::Origin;
+use crate::{decide::AHEAD, observe::decision_log::Origin};
 
 /// Turns true when the process begins to shut down: whatever would last as long as its client likes ends then.
 pub type Drain = watch::Receiver<bool>;
@@ -39,12 +39,17 @@ pub(super) struct Answers {
     connection: Option<Arc<Connection>>,
     /// The caller's place among their calls in flight.
     _admission: Admission,
-    ended: bool,
+    /// The room of the last questions that were read together, to be used again.
+    asked: Vec<Bytes>,
+    /// Answers that are to be handed on.
+    answered: VecDeque<Bytes>,
+    /// What follows them, once there is an end.
+    end: Option<Result<(), Status>>,
 }
 
 impl fmt::Debug for Answers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answers").field("ended", &self.ended).finish_non_exhaustive()
+        f.debug_struct("Answers").field("end", &self.end).finish_non_exhaustive()
     }
 }
 
@@ -58,42 +63,30 @@ pub(super) fn answer_stream(
 ) -> Answers {
     let drain = WatchStream::new(drain);
     let old = connection.as_ref().map(|connection| WatchStream::new(connection.old.subscribe()));
-    Answers { pdp, questions, drain, old, origin, connection, _admission: admission, ended: false }
+    let (asked, answered, end) = (Vec::new(), VecDeque::new(), None);
+    Answers { pdp, questions, drain, old, origin, connection, _admission: admission, asked, answered, end }
 }
 
 impl Stream for Answers {
     type Item = Result<Bytes, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
         // What has arrived is answered first: the drain loses no question that is here already.
-        match Pin::new(&mut self.questions).poll_next(cx) {
-            Poll::Ready(Some(Ok(question))) => {
-                let answer = self.answer(&question);
-                self.ended = answer.is_err();
-                return Poll::Ready(Some(answer));
-            }
-            Poll::Ready(Some(Err(status))) => {
-                self.ended = true;
-                return Poll::Ready(Some(Err(status)));
-            }
-            Poll::Ready(None) => {
-                self.ended = true;
-                return Poll::Ready(None);
-            }
-            Poll::Pending => {}
+        while self.answered.is_empty() && self.end.is_none() && self.read(cx) {}
+        if let Some(answer) = self.answered.pop_front() {
+            return Poll::Ready(Some(Ok(answer)));
         }
-        let why = if is_told(Some(&mut self.drain), cx) {
-            "shutting down; ask again elsewhere"
-        } else if is_told(self.old.as_mut(), cx) {
-            "the connection is old; ask again on another"
-        } else {
-            return Poll::Pending;
-        };
-        self.ended = true;
-        Poll::Ready(Some(Err(Status::unavailable(why))))
+        if self.end.is_none() {
+            let why = if is_told(Some(&mut self.drain), cx) {
+                "shutting down; ask again elsewhere"
+            } else if is_told(self.old.as_mut(), cx) {
+                "the connection is old; ask again on another"
+            } else {
+                return Poll::Pending;
+            };
+            self.end = Some(Err(Status::unavailable(why)));
+        }
+        Poll::Ready(self.end.as_mut().and_then(|end| mem::replace(end, Ok(())).err()).map(Err))
     }
 }
 
@@ -109,38 +102,66 @@ fn is_told(signal: Option<&mut WatchStream<bool>>, cx: &mut Context<'_>) -> bool
 }
 
 impl Answers {
-    fn answer(&self, message: &[u8]) -> Result<Bytes, Status> {
-        if let Some(question) = PlainQuestion::read_streamed(message) {
-            return Ok(self.answer_plain(&question));
+    /// Reads and answers some of the questions that are here; whether there were any, or the end.
+    fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut asked = mem::take(&mut self.asked);
+        while asked.len() < AHEAD && self.end.is_none() {
+            match Pin::new(&mut self.questions).poll_next(cx) {
+                Poll::Ready(Some(Ok(question))) => asked.push(question),
+                Poll::Ready(Some(Err(status))) => self.end = Some(Err(status)),
+                Poll::Ready(None) => self.end = Some(Ok(())),
+                Poll::Pending => break,
+            }
         }
+        if let Err(status) = self.answer(&asked) {
+            self.end = Some(Err(status));
+        }
+        let is_news = !asked.is_empty() || self.end.is_some();
+        asked.clear();
+        self.asked = asked;
+        is_news
+    }
+
+    /// Answers all of them in their order; fails at one that is no question, and then those behind it get no answer.
+    fn answer(&mut self, mut messages: &[Bytes]) -> Result<(), Status> {
+        while let Some((first, others)) = messages.split_first() {
+            let mut plain = Vec::with_capacity(messages.len());
+            plain.extend(messages.iter().map_while(|message| PlainQuestion::read_streamed(message)));
+            if plain.is_empty() {
+                let answer = self.answer_other(first)?;
+                self.answered.push_back(answer);
+                messages = others;
+            } else {
+                self.answer_plain(&plain);
+                messages = messages.get(plain.len()..).unwrap_or_default();
+            }
+        }
+        Ok(())
+    }
+
+    fn answer_other(&self, message: &[u8]) -> Result<Bytes, Status> {
         let v1::AuthorizeStreamRequest { request } = wire::decode(message)?;
         let request = request.unwrap_or_default();
-        let answer = self.decide(|caller| {
+        let gate = self.pdp.gate();
+        let answer = gate.caller(self.connection.as_deref()).and_then(|caller| {
+            gate.charge(&caller, 1)?;
             self.pdp.with_snapshot(request.consistency.as_ref(), |snapshot| {
-                self.pdp.authorize(snapshot, &request, self.origin, caller)
+                self.pdp.authorize(snapshot, &request, self.origin, &caller)
             })
         });
         Ok(message_of(&request.request_id, answer.map_or_else(refused, Outcome::Response)))
     }
 
-    fn answer_plain(&self, question: &PlainQuestion<'_>) -> Bytes {
-        let id = question.request_id;
-        let answer = self.decide(|caller| {
-            self.pdp.ask_plain(question, self.origin, caller, |shown, stamp| {
-                let mut message = BytesMut::with_capacity(stream_response_length(shown, stamp, id));
-                stream_response(&mut message, shown, stamp, id);
-                message.freeze()
-            })
-        });
-        answer.unwrap_or_else(|refusal| message_of(id, refused(refusal)))
-    }
-
-    /// Each question is one by itself: a stream may outlive the rules by which it was let in.
-    fn decide<R>(&self, decide: impl FnOnce(&Caller) -> Result<R, Refusal>) -> Result<R, Refusal> {
-        let gate = self.pdp.gate();
-        let caller = gate.caller(self.connection.as_deref())?;
-        gate.charge(&caller, 1)?;
-        decide(&caller)
+    /// Who asks is looked at anew: a stream may outlive the rules by which it was let in.
+    fn answer_plain(&mut self, questions: &[PlainQuestion<'_>]) {
+        let answered = &mut self.answered;
+        let mut answer = |answer: Result<Bytes, Refusal>, id: &str| {
+            answered.push_back(answer.unwrap_or_else(|refusal| message_of(id, refused(refusal))));
+        };
+        match self.pdp.gate().caller(self.connection.as_deref()) {
+            Ok(caller) => self.pdp.stream_plain(questions, self.origin, &caller, answer),
+            Err(refusal) => questions.iter().for_each(|one| answer(Err(refusal.clone()), one.request_id)),
+        }
     }
 }
 

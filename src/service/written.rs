@@ -1,7 +1,9 @@
 //! Answers written to the wire from what they are made of, where each answer counts: no strings in between, and one
 //! allocation at most. Not another form of them: `tests` hold every byte against the generated messages.
 
-use bytes::{BufMut, BytesMut};
+mod alike;
+
+use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 
 use super::{
@@ -14,6 +16,8 @@ use crate::{
     model::{Timestamp, Verdict},
     snapshot::Snapshot,
 };
+
+pub(super) use alike::Alike;
 
 /// What every answer of one snapshot at one moment ends with.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +58,13 @@ impl<'a> Stamp<'a> {
         field_length(self.snapshot_length()) + field_length(self.moment_length())
     }
 
+    /// Both as the fields of an `AuthorizeResponse`.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.length());
+        self.put(&mut out, 5);
+        out
+    }
+
     /// Writes both as fields, the first of this number and the second of the next.
     fn put(&self, out: &mut impl BufMut, field: u8) {
         put_head(out, field, self.snapshot_length());
@@ -89,6 +100,12 @@ impl<'a> Shown<'a> {
             + flag_length(self.undetermined)
     }
 
+    fn bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.length());
+        self.put(&mut out);
+        out
+    }
+
     fn put(&self, out: &mut impl BufMut) {
         put_number(out, 1, self.decision);
         put_number(out, 2, self.reason);
@@ -109,35 +126,35 @@ pub(super) fn response(out: &mut BytesMut, shown: &Shown<'_>, stamp: &Stamp<'_>,
     put_text(out, 7, &[request_id]);
 }
 
-/// How long a [`stream_response`] is.
-pub(super) fn stream_response_length(shown: &Shown<'_>, stamp: &Stamp<'_>, request_id: &str) -> usize {
-    text_length(request_id.len()) + field_length(response_length(shown, stamp, request_id))
+/// An `AuthorizeStreamResponse` with an answer that is put together from the bytes of a verdict and of a stamp.
+pub(super) fn stream_response(verdict: &[u8], stamp: &[u8], request_id: &str) -> Bytes {
+    let id = text_length(request_id.len());
+    let response = verdict.len() + stamp.len() + id;
+    let mut out = Vec::with_capacity(id + field_length(response));
+    put_text(&mut out, 1, &[request_id]);
+    put_head(&mut out, 2, response);
+    out.put_slice(verdict);
+    out.put_slice(stamp);
+    put_text(&mut out, 7, &[request_id]);
+    out.into()
 }
 
-/// An `AuthorizeStreamResponse` with an answer.
-pub(super) fn stream_response(out: &mut BytesMut, shown: &Shown<'_>, stamp: &Stamp<'_>, request_id: &str) {
+/// A result of a `BatchAuthorizeResponse`, with the bytes of a verdict.
+pub(super) fn result(out: &mut Vec<u8>, verdict: &[u8], request_id: &str) {
+    put_head(out, 1, text_length(request_id.len()) + field_length(verdict.len()));
     put_text(out, 1, &[request_id]);
-    put_head(out, 2, response_length(shown, stamp, request_id));
-    response(out, shown, stamp, request_id);
-}
-
-/// A result of a `BatchAuthorizeResponse`, with a verdict.
-pub(super) fn result(out: &mut BytesMut, shown: &Shown<'_>, request_id: &str) {
-    let verdict = shown.length();
-    put_head(out, 1, text_length(request_id.len()) + field_length(verdict));
-    put_text(out, 1, &[request_id]);
-    put_head(out, 2, verdict);
-    shown.put(out);
+    put_head(out, 2, verdict.len());
+    out.put_slice(verdict);
 }
 
 /// The same of an item that was not decided.
-pub(super) fn refused_result(out: &mut BytesMut, result: &v1::BatchAuthorizeResult) {
+pub(super) fn refused_result(out: &mut Vec<u8>, result: &v1::BatchAuthorizeResult) {
     put_head(out, 1, result.encoded_len());
     result.encode_raw(out);
 }
 
 /// What a `BatchAuthorizeResponse` ends with.
-pub(super) fn end_of_results(out: &mut BytesMut, stamp: &Stamp<'_>, request_id: &str) {
+pub(super) fn end_of_results(out: &mut Vec<u8>, stamp: &Stamp<'_>, request_id: &str) {
     stamp.put(out, 2);
     put_text(out, 4, &[request_id]);
 }

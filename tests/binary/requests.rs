@@ -205,6 +205,12 @@ fn a_batch_stops_where_its_semantics_say() {
     assert_eq!(run(Semantics::PermitOnFirstPermit, "ddadd"), "dda");
     assert_eq!(run(Semantics::PermitOnFirstPermit, "mdmad"), "mdma");
     assert_eq!(run(Semantics::PermitOnFirstPermit, "dmd"), "dmd");
+    // They are decided sixteen at a time.
+    for before in [14, 15, 16, 17, 31, 32, 33] {
+        let some = format!("{}a{}", "d".repeat(before), "d".repeat(20));
+        assert_eq!(run(Semantics::PermitOnFirstPermit, &some).len(), before + 1);
+        assert_eq!(run(Semantics::ExecuteAll, &some), some);
+    }
     let long = format!("{}a{}", "d".repeat(600), "d".repeat(399));
     assert_eq!(run(Semantics::PermitOnFirstPermit, &long).len(), 601);
     assert_eq!(run(Semantics::ExecuteAll, &long), long);

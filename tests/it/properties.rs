@@ -21,9 +21,9 @@ use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use sidegate::compile::compile;
-use sidegate::decide;
+use sidegate::decide::{self, Ahead};
 use sidegate::index::Index;
-use sidegate::model::{Decision, Reason, Severity, Timestamp};
+use sidegate::model::{Decision, Malformed, Reason, Request, Severity, Timestamp, Verdict};
 
 use crate::reference::{self, NotAsked, Outcome};
 use crate::support::question::Question;
@@ -207,12 +207,24 @@ fn equality(sample: &Sample, _: &mut Draw<'_>) -> Result<(), Broken> {
         let heap = question.with(|request| {
             allocation_counter::measure(|| {
                 black_box(decide::authorize(&sample.index, request, time).ok());
+                black_box(ahead(&sample.index, request, time).ok());
             })
         });
+        let alone = question.with(|request| decide::authorize(&sample.index, request, time));
+        let read_ahead = question.with(|request| ahead(&sample.index, request, time));
+        never(alone != read_ahead, "reading ahead changes the answer")?;
         // What is wrong with a malformed request is told in words.
         never(engine.is_ok() && heap.count_total > 0, "deciding allocates")?;
         same(&engine, &reference, "engine and reference")
     })
+}
+
+/// The same answer in the way in which several questions are answered.
+fn ahead(index: &Index, request: &Request<'_>, time: Timestamp) -> Result<Verdict, Malformed> {
+    let mut ahead = [Ahead::new(index, *request)];
+    Ahead::read(&mut ahead);
+    let [one] = ahead;
+    one.authorize(time)
 }
 
 fn same(left: &Answer, right: &Answer, what: &str) -> Result<(), String> {

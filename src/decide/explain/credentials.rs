@@ -1,7 +1,7 @@
 //! What an explanation says of the credential that asks.
 
 use crate::compile::layout::{DemandRecord, EntityRecord, type_flags};
-use crate::decide::credentials::{Asker, Part};
+use crate::decide::credentials::{Asker, Asking, Part};
 use crate::decide::truth::Truth;
 use crate::index::Corrupt;
 use crate::model::Request;
@@ -56,7 +56,8 @@ impl Teller<'_> {
     /// The context key that the credential's type demands and the request lacks.
     pub(super) fn demanded(&self) -> Result<Option<&str>, Corrupt> {
         let Request { subject, subject_properties, context, .. } = self.request;
-        let asker = Asker::find(self.index, *subject, subject_properties, self.time, None);
+        let Ok(asking) = Asking::named(self.index, *subject) else { return Ok(None) };
+        let asker = Asker::find(self.index, &asking, subject_properties, self.time);
         let Ok(Asker { key: Some(key), .. }) = asker else { return Ok(None) };
         let missing = key.missing(self.index, context)?;
         let name = |demand: &DemandRecord| self.index.text(self.index.attribute(demand.attribute.get())?.name.get());

@@ -22,11 +22,48 @@ impl<const BUCKETS: usize> Default for Durations<BUCKETS> {
 impl<const BUCKETS: usize> Durations<BUCKETS> {
     /// Counts one; `bounds` in nanoseconds, one fewer than buckets.
     pub(super) fn count(&self, bounds: &[u64], took: Duration) {
-        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        let bucket = bounds.iter().position(|bound| nanoseconds <= *bound).unwrap_or(bounds.len());
+        let (bucket, nanoseconds) = place(bounds, took);
         add(self.buckets.get(bucket), 1);
         add(Some(&self.nanoseconds), nanoseconds);
     }
+
+    /// Counts several.
+    pub(super) fn add(&self, several: &Several<BUCKETS>) {
+        for (count, more) in self.buckets.iter().zip(several.buckets).filter(|(_, more)| *more > 0) {
+            add(Some(count), more);
+        }
+        add(Some(&self.nanoseconds), several.nanoseconds);
+    }
+}
+
+/// Durations that one thread counts by itself, to be added together.
+#[derive(Debug)]
+pub(super) struct Several<const BUCKETS: usize> {
+    buckets: [u64; BUCKETS],
+    nanoseconds: u64,
+}
+
+impl<const BUCKETS: usize> Default for Several<BUCKETS> {
+    fn default() -> Self {
+        Self { buckets: [0; BUCKETS], nanoseconds: 0 }
+    }
+}
+
+impl<const BUCKETS: usize> Several<BUCKETS> {
+    /// Counts one, as [`Durations::count`] does.
+    pub(super) fn count(&mut self, bounds: &[u64], took: Duration) {
+        let (bucket, nanoseconds) = place(bounds, took);
+        if let Some(count) = self.buckets.get_mut(bucket) {
+            *count += 1;
+        }
+        self.nanoseconds = self.nanoseconds.wrapping_add(nanoseconds);
+    }
+}
+
+/// The bucket of a duration, and its nanoseconds.
+fn place(bounds: &[u64], took: Duration) -> (usize, u64) {
+    let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+    (bounds.iter().position(|bound| nanoseconds <= *bound).unwrap_or(bounds.len()), nanoseconds)
 }
 
 /// Writes the histogram that is a part of each shard.

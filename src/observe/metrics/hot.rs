@@ -10,10 +10,10 @@ use prometheus_client::{
 };
 
 use super::{
-    durations::{self, Durations},
+    durations::{self, Durations, Several},
     shards::{Shards, add},
 };
-use crate::model::Reason;
+use crate::model::{Reason, Verdict};
 
 const REASONS: usize = Reason::ALL.len();
 /// Upper bounds of the histogram in nanoseconds; the last bucket has none.
@@ -31,7 +31,52 @@ struct Decisions {
     denied: Durations<{ BOUNDS.len() + 1 }>,
 }
 
+/// The decisions of one batch, counted together when it is dropped: an addition that other threads may read takes
+/// longer than one that none does.
+#[derive(Debug)]
+pub struct Tally<'m> {
+    hot: &'m Hot,
+    reasons: [u64; REASONS],
+    undetermined: u64,
+    allowed: Several<{ BOUNDS.len() + 1 }>,
+    denied: Several<{ BOUNDS.len() + 1 }>,
+}
+
+impl Tally<'_> {
+    /// Counts a decision and how long it took.
+    pub fn decided(&mut self, verdict: &Verdict, took: Duration) {
+        if let Some(count) = self.reasons.get_mut(verdict.reason as usize) {
+            *count += 1;
+        }
+        let durations = if verdict.reason == Reason::Granted { &mut self.allowed } else { &mut self.denied };
+        durations.count(&BOUNDS, took);
+        self.undetermined += u64::from(verdict.undetermined);
+    }
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        let Some(mine) = self.hot.0.mine() else { return };
+        for (count, more) in mine.reasons.iter().zip(self.reasons).filter(|(_, more)| *more > 0) {
+            add(Some(count), more);
+        }
+        mine.allowed.add(&self.allowed);
+        mine.denied.add(&self.denied);
+        add(Some(&mine.undetermined), self.undetermined);
+    }
+}
+
 impl Hot {
+    pub(super) fn tally(&self) -> Tally<'_> {
+        Tally {
+            hot: self,
+            reasons: [0; REASONS],
+            undetermined: 0,
+            allowed: Several::default(),
+            denied: Several::default(),
+        }
+    }
+
     pub(super) fn decided(&self, reason: Reason, undetermined: bool, took: Duration) {
         let Some(mine) = self.0.mine() else { return };
         add(mine.reasons.get(reason as usize), 1);

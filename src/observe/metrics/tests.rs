@@ -28,6 +28,26 @@ fn applied() -> Arc<Applied> {
 }
 
 #[test]
+fn what_is_counted_together_is_what_is_counted_one_by_one() {
+    let (one_by_one, together) = (Metrics::default(), Metrics::default());
+    for _ in 0..2 {
+        let mut tally = together.tally();
+        for (number, reason) in (0..).zip(Reason::ALL) {
+            let verdict = Verdict { undetermined: number % 3 == 0, ..Verdict::deny(reason) };
+            let took = Duration::from_nanos(40 << number);
+            one_by_one.decided(&verdict, took);
+            tally.decided(&verdict, took);
+        }
+    }
+    let decisions = |metrics: &Metrics| {
+        let text = metrics.render();
+        text.lines().filter(|line| line.contains("decision")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(decisions(&together), decisions(&one_by_one));
+    assert!(decisions(&together).iter().any(|line| line.starts_with("sidegate_undetermined_decisions_total 16")));
+}
+
+#[test]
 fn everything_has_a_name_and_a_value() {
     let metrics = Metrics::default();
     let allow = Verdict { decision: Decision::Allow, ..Verdict::deny(Reason::Granted) };

@@ -24,6 +24,7 @@ pub struct PlainQuestion<'b> {
     subject: Holder<'b>,
     action: Named<'b>,
     resource: Holder<'b>,
+    parent: Option<Entity<'b>>,
     context: Vec<Property<'b>>,
     /// Returned unchanged.
     pub request_id: &'b str,
@@ -33,7 +34,6 @@ pub struct PlainQuestion<'b> {
 #[derive(Debug, PartialEq)]
 struct Holder<'b> {
     entity: Entity<'b>,
-    parent: Option<Entity<'b>>,
     properties: Vec<Property<'b>>,
 }
 
@@ -48,11 +48,11 @@ impl<'b> PlainQuestion<'b> {
     /// Reads a message; `None` leaves it to the generated decoder.
     pub fn read(message: &'b [u8]) -> Option<Self> {
         let (mut subject, mut action, mut resource, mut request_id) = (None, None, None, None);
-        let mut context = Vec::new();
+        let (mut parent, mut context) = (None, Vec::new());
         fields(message, |number, field| match (number, field) {
             (1, Field::Bytes(bytes)) => once(&mut subject, holder(bytes, None)?),
             (2, Field::Bytes(bytes)) => once(&mut action, named(bytes)?),
-            (3, Field::Bytes(bytes)) => once(&mut resource, holder(bytes, Some(3))?),
+            (3, Field::Bytes(bytes)) => once(&mut resource, holder(bytes, Some(&mut parent))?),
             (4, Field::Bytes(bytes)) => property(&mut context, bytes),
             (6, Field::Bytes(bytes)) => once(&mut request_id, text(bytes)?),
             _ => None,
@@ -61,6 +61,7 @@ impl<'b> PlainQuestion<'b> {
             subject: subject?,
             action: action?,
             resource: resource?,
+            parent,
             context: in_order(context)?,
             request_id: request_id.unwrap_or_default(),
         })
@@ -77,27 +78,26 @@ impl<'b> PlainQuestion<'b> {
             action: self.action.name,
             action_properties: slice(&self.action.properties),
             resource: self.resource.entity,
-            parent: self.resource.parent,
+            parent: self.parent,
             resource_properties: slice(&self.resource.properties),
             context: slice(&self.context),
         }
     }
 }
 
-/// A `Subject` or, with the number of its parent, a `Resource`: the properties follow.
-fn holder(message: &[u8], parent_at: Option<u32>) -> Option<Holder<'_>> {
-    let (mut kind, mut id, mut parent) = (None, None, None);
+/// A `Subject` or, with the place of its parent, a `Resource`: the properties follow.
+fn holder<'b>(message: &'b [u8], mut parent: Option<&mut Option<Entity<'b>>>) -> Option<Holder<'b>> {
+    let (mut kind, mut id) = (None, None);
     let mut properties = Vec::new();
-    let properties_at = parent_at.map_or(3, |parent| parent + 1);
-    fields(message, |number, field| match (number, field) {
-        (1, Field::Bytes(bytes)) => once(&mut kind, text(bytes)?),
-        (2, Field::Bytes(bytes)) => once(&mut id, text(bytes)?),
-        (number, Field::Bytes(bytes)) if Some(number) == parent_at => once(&mut parent, entity(bytes)?),
-        (number, Field::Bytes(bytes)) if number == properties_at => property(&mut properties, bytes),
+    fields(message, |number, field| match (number, field, &mut parent) {
+        (1, Field::Bytes(bytes), _) => once(&mut kind, text(bytes)?),
+        (2, Field::Bytes(bytes), _) => once(&mut id, text(bytes)?),
+        (3, Field::Bytes(bytes), Some(parent)) => once(parent, entity(bytes)?),
+        (3, Field::Bytes(bytes), None) | (4, Field::Bytes(bytes), Some(_)) => property(&mut properties, bytes),
         _ => None,
     })?;
     let entity = Entity { kind: kind.unwrap_or_default(), id: id.unwrap_or_default() };
-    Some(Holder { entity, parent, properties: in_order(properties)? })
+    Some(Holder { entity, properties: in_order(properties)? })
 }
 
 fn named(message: &[u8]) -> Option<Named<'_>> {
@@ -163,7 +163,11 @@ fn timestamp(message: &[u8]) -> Option<Timestamp> {
 }
 
 /// The order in which the generated map would have them; `None` where one is given twice.
+#[inline]
 fn in_order(mut properties: Vec<Property<'_>>) -> Option<Vec<Property<'_>>> {
+    if properties.len() < 2 {
+        return Some(properties);
+    }
     properties.sort_unstable_by_key(|(name, _)| *name);
     let twice = properties.windows(2).any(|pair| matches!(pair, [(one, _), (other, _)] if one == other));
     (!twice).then_some(properties)
@@ -205,8 +209,17 @@ fn fields<'b>(mut bytes: &'b [u8], mut each: impl FnMut(u32, Field<'b>) -> Optio
 /// The longest varint: 64 bits in groups of seven.
 const VARINT_BYTES: u32 = 10;
 
+/// Nearly all of them are one byte.
 #[inline]
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    if let [byte @ ..0x80, rest @ ..] = *bytes {
+        *bytes = rest;
+        return Some(u64::from(*byte));
+    }
+    long_varint(bytes)
+}
+
+fn long_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for group in 0..VARINT_BYTES {
         let (&byte, rest) = bytes.split_first()?;

@@ -1,13 +1,13 @@
 //! Questions that were read in place, answered in the form of the wire.
 
-use std::sync::Arc;
+mod several;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 
 use super::{Pdp, Refusal};
 use crate::{
-    model::{Request, Timestamp, Verdict},
+    model::Verdict,
     observe::decision_log::{Door, Origin},
     service::{
         caller::{Asked, Caller},
@@ -17,8 +17,8 @@ use crate::{
         registry::Connection,
         written::{self, Shown, Stamp},
     },
-    snapshot::Snapshot,
 };
+use several::Several;
 
 /// What a result takes on the wire, mostly; more is allocated where that is too little.
 const RESULT_BYTES: usize = 96;
@@ -36,22 +36,13 @@ impl Pdp {
     ) -> Result<R, Refusal> {
         let admission = self.admit(Some(connection), Asked::Check, 1)?;
         let origin = self.origin(Door::Authorize, headers);
-        self.ask_plain(question, origin, &admission, write)
-    }
-
-    /// The same for a caller who has been let in.
-    pub(in crate::service) fn ask_plain<R>(
-        &self,
-        question: &PlainQuestion<'_>,
-        origin: Origin,
-        caller: &Caller,
-        write: impl FnOnce(&Shown<'_>, &Stamp<'_>) -> R,
-    ) -> Result<R, Refusal> {
         self.with_snapshot(None, |snapshot| {
             let time = self.now();
-            let asked = (&question.request(), question.request_id, question.request_id);
-            let verdict = self.plain_verdict(snapshot, asked, time, origin, caller)?;
-            let shown = Shown::new(&snapshot.index, &verdict, caller.reasons());
+            let id = question.request_id;
+            let checked = convert::check_request_id(id).map_err(Refusal::from);
+            let decide = |()| self.decide(snapshot, (&question.request(), id), time, origin, &admission);
+            let verdict = self.count_malformed(checked.and_then(decide))?;
+            let shown = Shown::new(&snapshot.index, &verdict, admission.reasons());
             Ok(write(&shown, &Stamp::new(snapshot, time)))
         })
     }
@@ -64,41 +55,52 @@ impl Pdp {
         origin: Origin,
         caller: &Caller,
     ) -> Result<Bytes, Refusal> {
+        let PlainBatch { questions, request_id: batch_id, semantics: _ } = batch;
         self.with_snapshot(None, |snapshot| {
-            let time = self.now();
-            let mut out = BytesMut::with_capacity(batch.questions.len() * RESULT_BYTES + END_BYTES);
-            for question in &batch.questions {
-                let id = question.request_id;
-                // An item without an id of its own is logged under the batch's.
-                let logged_as = if id.is_empty() { batch.request_id } else { id };
-                let asked = (&question.request(), id, logged_as);
-                let verdict = self.plain_verdict(snapshot, asked, time, origin, caller);
-                let allowed = verdict.as_ref().is_ok_and(Verdict::is_allow);
-                match verdict {
-                    Ok(verdict) => {
-                        written::result(&mut out, &Shown::new(&snapshot.index, &verdict, caller.reasons()), id);
-                    }
+            let several = Several { pdp: self, snapshot, time: self.now(), origin, caller, logged_as: batch_id };
+            let mut out = Vec::with_capacity(questions.len() * RESULT_BYTES + END_BYTES);
+            let stops = |verdict: Option<&Verdict>| semantics.stops_after(verdict.is_some_and(Verdict::is_allow));
+            several.decide(
+                questions,
+                || Ok(()),
+                stops,
+                |outcome, id| match outcome {
+                    Ok(verdict) => written::result(&mut out, verdict, id),
                     Err(refusal) => written::refused_result(&mut out, &refused(refusal, id)),
-                }
-                if semantics.stops_after(allowed) {
-                    break;
-                }
-            }
-            written::end_of_results(&mut out, &Stamp::new(snapshot, time), batch.request_id);
-            Ok(out.freeze())
+                },
+            );
+            written::end_of_results(&mut out, &several.stamp(), batch_id);
+            Ok(out.into())
         })
     }
 
-    fn plain_verdict(
+    /// Answers questions of a stream that came together, at one moment. Each is charged by itself.
+    pub(in crate::service) fn stream_plain(
         &self,
-        snapshot: &Arc<Snapshot>,
-        (request, request_id, logged_as): (&Request<'_>, &str, &str),
-        time: Timestamp,
+        questions: &[PlainQuestion<'_>],
         origin: Origin,
         caller: &Caller,
-    ) -> Result<Verdict, Refusal> {
-        let checked = convert::check_request_id(request_id).map_err(Refusal::from);
-        self.count_malformed(checked.and_then(|()| self.decide(snapshot, (request, logged_as), time, origin, caller)))
+        mut answer: impl FnMut(Result<Bytes, Refusal>, &str),
+    ) {
+        let charge = || self.gate.charge(caller, 1);
+        let answered = self.with_snapshot(None, |snapshot| {
+            let several = Several { pdp: self, snapshot, time: self.now(), origin, caller, logged_as: "" };
+            let stamp = several.stamp().bytes();
+            several.decide(
+                questions,
+                charge,
+                |_| false,
+                |outcome, id| {
+                    answer(outcome.map(|verdict| written::stream_response(verdict, &stamp, id)), id);
+                },
+            );
+            Ok(())
+        });
+        if let Err(refusal) = answered {
+            for PlainQuestion { request_id, .. } in questions {
+                answer(charge().and(Err(refusal.clone())), request_id);
+            }
+        }
     }
 }
 

@@ -16,7 +16,10 @@ pub struct PlainBatch<'b> {
 impl<'b> PlainBatch<'b> {
     /// Reads a message of at most so many questions; `None` leaves it to the generated decoder.
     pub fn read(message: &'b [u8], most: usize) -> Option<Self> {
-        let (mut questions, mut semantics, mut request_id) = (Vec::new(), None, None);
+        // A question of names alone, however short they are.
+        const SMALLEST: usize = 32;
+        let mut questions = Vec::with_capacity(most.min(message.len() / SMALLEST));
+        let (mut semantics, mut request_id) = (None, None);
         fields(message, |number, field| match (number, field) {
             (1, Field::Bytes(bytes)) if questions.len() < most => {
                 questions.push(PlainQuestion::read(bytes)?);
