@@ -156,9 +156,7 @@ impl Authzen {
                 response
             }
         };
-        if let Some(id) = head.headers.get(REQUEST_ID) {
-            response.headers_mut().insert(REQUEST_ID, id.clone());
-        }
+        answer::finish(&mut response, &head.headers);
         response
     }
 

@@ -223,6 +223,8 @@ fn builder(limits: &HttpLimits, caller: Caller) -> auto::Builder<Caller> {
         .initial_stream_window_size(64 * 1024)
         .initial_connection_window_size(1024 * 1024)
         .adaptive_window(false)
+        // gRPC knows no date, and pays for one with every answer; who speaks HTTP adds it.
+        .auto_date_header(false)
         .max_send_buf_size(64 * 1024)
         .keep_alive_interval(limits.keepalive)
         .keep_alive_timeout(limits.keepalive_timeout);

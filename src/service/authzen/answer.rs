@@ -3,13 +3,15 @@
 use axum::{
     body::Body,
     http::{
-        HeaderValue, Response, StatusCode,
-        header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+        HeaderMap, HeaderValue, Response, StatusCode,
+        header::{ALLOW, CONNECTION, CONTENT_TYPE, DATE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
+use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Map, Value as Json, json};
 use tonic::Code;
 
+use super::REQUEST_ID;
 use crate::{
     model::{Malformed, Timestamp},
     service::{
@@ -154,6 +156,17 @@ pub(super) fn found(answer: &Json) -> Response<Body> {
     let mut response = Response::new(Body::from(answer.to_string()));
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
+}
+
+/// What every answer has: the id of its request, and when it was made (RFC 9110, section 6.6.1).
+pub(super) fn finish(response: &mut Response<Body>, asked: &HeaderMap) {
+    if let Some(id) = asked.get(REQUEST_ID) {
+        response.headers_mut().insert(REQUEST_ID, id.clone());
+    }
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&jiff::Timestamp::now()).ok();
+    if let Some(date) = date.and_then(|date| HeaderValue::try_from(date).ok()) {
+        response.headers_mut().insert(DATE, date);
+    }
 }
 
 /// One decision.

@@ -10,7 +10,10 @@ use axum::{
 use serde_json::json;
 use tonic::Code;
 
-use super::{Endpoint, PATHS, answer::Fault};
+use super::{
+    Endpoint, PATHS,
+    answer::{self, Fault},
+};
 
 /// Where it is found.
 pub(super) const PATH: &str = "/.well-known/authzen-configuration";
@@ -91,9 +94,7 @@ pub(super) fn answer(metadata: Option<&Metadata>, request: &Request<Body>) -> Re
             response
         }
     };
-    if let Some(id) = request.headers().get(super::REQUEST_ID) {
-        response.headers_mut().insert(super::REQUEST_ID, id.clone());
-    }
+    answer::finish(&mut response, request.headers());
     response
 }
 

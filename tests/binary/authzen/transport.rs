@@ -140,6 +140,24 @@ fn a_request_id_comes_back_as_it_was() {
 }
 
 #[test]
+fn every_answer_has_one_date_and_grpc_has_none() {
+    let daemon = Daemon::start(&good()).ready();
+    for http in [Http::one(&daemon), Http::two(&daemon)] {
+        let described = http.send(http::Request::get("/.well-known/authzen-configuration"), "");
+        let answers =
+            [http.post(EVALUATION, question("ana", "access").to_string()), http.post(EVALUATION, "{"), described];
+        for answer in answers {
+            let dates: Vec<_> = answer.headers.get_all("date").iter().collect();
+            assert!(dates.len() == 1 && dates[0].to_str().unwrap().ends_with(" GMT"), "{answer:?}");
+        }
+    }
+    let grpc =
+        http::Request::post("/sidegate.v1.AuthorizationService/Authorize").header("content-type", "application/grpc");
+    let answer = Http::two(&daemon).send(grpc, vec![0; 5]);
+    assert_eq!((answer.header("grpc-status"), answer.header("date")), ("3", ""), "{answer:?}");
+}
+
+#[test]
 fn bodies_are_bounded_before_they_are_held() {
     let (daemon, _config) = configured(&good(), "[limits]\nmessage_bytes = 2048\nbatch_bytes = 65536\n");
     for http in [Http::one(&daemon), Http::two(&daemon)] {
