@@ -16,6 +16,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -252,8 +253,15 @@ def page(envoy_binary, sidegate_binary, scratch):
     folders = [str(pathlib.Path(binary).resolve().parent) for binary in (envoy_binary, sidegate_binary)]
     environment = {**os.environ, "PATH": ":".join([*folders, os.environ["PATH"]]),
                    "SIDEGATE_LISTEN": f"127.0.0.1:{ports['8650']}", "SIDEGATE_OPS_LISTEN": "127.0.0.1:0"}
-    printed = subprocess.run(["bash", "-c", block], cwd=folder, env=environment, stdout=subprocess.PIPE,
-                             stderr=subprocess.DEVNULL, timeout=2 * LIMIT, check=False, text=True).stdout
+    said = folder / "said"
+    with said.open("w") as errors, subprocess.Popen(["bash", "-c", block], cwd=folder, env=environment, text=True,
+                                                    stdout=subprocess.PIPE, stderr=errors, start_new_session=True) as page:
+        try:
+            printed = page.communicate(timeout=2 * LIMIT)[0]
+        except subprocess.TimeoutExpired:
+            # What it has started is not ended by its end.
+            os.killpg(page.pid, signal.SIGKILL)
+            raise AssertionError(f"the page's commands do not end: {said.read_text()}") from None
     equal("the page's answers", [line for line in printed.splitlines() if not line.startswith("Serving HTTP")], ["denied", "this is b1"])
 
 
