@@ -251,7 +251,9 @@ def page(envoy_binary, sidegate_binary, scratch):
         block, text = block.replace(old, new), text.replace(f"port_value: {old}", f"port_value: {new}")
     config.write_text(text.replace("timeout: 0.25s\n", "timeout: 10s\n"))
     folders = [str(pathlib.Path(binary).resolve().parent) for binary in (envoy_binary, sidegate_binary)]
-    environment = {**os.environ, "PATH": ":".join([*folders, os.environ["PATH"]]),
+    # The gates are functions that their shells hand on, and one of them is called like the program.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BASH_FUNC_")}
+    environment = {**inherited, "PATH": ":".join([*folders, os.environ["PATH"]]),
                    "SIDEGATE_LISTEN": f"127.0.0.1:{ports['8650']}", "SIDEGATE_OPS_LISTEN": "127.0.0.1:0"}
     said = folder / "said"
     with said.open("w") as errors, subprocess.Popen(["bash", "-c", block], cwd=folder, env=environment, text=True,
