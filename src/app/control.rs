@@ -118,8 +118,8 @@ impl Parts {
         let guard = |what| self.guards.guard(what);
         let store = || Arc::clone(&self.store);
         let (drain, end, runtime) = (self.draining.subscribe(), self.ending.subscribe(), self.runtime.handle());
-        let health = (self.health.clone(), supervisor);
-        tasks.spawn_on(bridge(store(), health, self.stale, drain, guard("health bridge")), runtime);
+        let health = bridge(store(), self.health.clone(), supervisor, self.stale, drain, guard("health bridge"));
+        tasks.spawn_on(health, runtime);
         tasks.spawn_on(age(store(), self.clock.clone(), guard("watch on the age")), runtime);
         let names = warn_of_names(store(), Arc::clone(&self.gate), end, guard("check of the caller rules"));
         tasks.spawn_on(names, runtime);
@@ -168,8 +168,15 @@ async fn serve_here(
 
 /// Health follows the first snapshot. A refused reload later changes nothing: the last good one serves. One that is too old
 /// does where that is to be denied.
-async fn bridge(store: Arc<Store>, told_of: (Health, Supervisor), stale: Stale, mut drain: Drain, guard: Guard) {
-    let (_guard, (health, supervisor)) = (guard, told_of);
+async fn bridge(
+    store: Arc<Store>,
+    health: Health,
+    supervisor: Supervisor,
+    stale: Stale,
+    mut drain: Drain,
+    guard: Guard,
+) {
+    let _guard = guard;
     let mut status = store.subscribe();
     let mut told = false;
     loop {

@@ -24,11 +24,16 @@ const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// A daemon with these lines in its configuration; `DIR` stands for a directory of its own.
 fn logging(lines: &str) -> (Daemon, TempDir) {
+    logging_of(&good(), lines)
+}
+
+/// The same with another policy.
+fn logging_of(policy: &str, lines: &str) -> (Daemon, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("sidegate.toml");
     let lines = lines.replace("DIR", directory.path().to_str().unwrap());
     fs::write(&file, format!("[decision_log]\n{lines}\n")).unwrap();
-    (Daemon::start_with(&good(), &["--config", file.to_str().unwrap()]).ready(), directory)
+    (Daemon::start_with(policy, &["--config", file.to_str().unwrap()]).ready(), directory)
 }
 
 fn lines(path: &Path) -> Vec<Json> {
@@ -102,9 +107,6 @@ fn every_door_leaves_the_same_line() {
 
 #[test]
 fn a_grant_that_is_asked_about_is_logged() {
-    let directory = tempfile::tempdir().unwrap();
-    let (file, log) = (directory.path().join("sidegate.toml"), directory.path().join("log"));
-    fs::write(&file, format!("[decision_log]\nmode = \"all\"\nto = \"file:{}\"\n", log.display())).unwrap();
     let policy = "\
 sidegate: 1
 subject_types: {user: {}}
@@ -116,7 +118,7 @@ subjects: {user/ada: {}, user/sam: {}}
 resources: {account/orbit: {}}
 bindings: [{subject: user/ada, role: admin, at: account/orbit}]
 ";
-    let daemon = Daemon::start_with(policy, &["--config", file.to_str().unwrap()]).ready();
+    let (daemon, directory) = logging_of(policy, "mode = \"all\"\nto = \"file:DIR/log\"\n");
     let text = |text: &str| v1::Value { kind: Some(v1::value::Kind::StringValue(text.into())) };
     let target = v1::Entity { r#type: "user".into(), id: "sam".into() };
     let target = v1::Value { kind: Some(v1::value::Kind::EntityValue(target)) };
@@ -132,7 +134,7 @@ bindings: [{subject: user/ada, role: admin, at: account/orbit}]
         daemon.client().call(|client| client.check_grant(request)).unwrap();
     }
     assert_eq!(daemon.terminate().code, Some(0));
-    let logged = lines(&log);
+    let logged = lines(&directory.path().join("log"));
     let found = logged
         .iter()
         .map(|line| [&line["door"], &line["request_id"], &line["decision"]].map(|text| text.as_str().unwrap()));

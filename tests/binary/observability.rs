@@ -105,6 +105,29 @@ fn without_a_publishers_word_age_counts_from_the_last_good_look() {
 }
 
 #[test]
+fn admin_answers_on_loopback_and_nowhere_else() {
+    let settings = tempfile::tempdir().unwrap();
+    let file = settings.path().join("sidegate.toml");
+    let listening_on = |address: &str| {
+        fs::write(&file, format!("[listen]\nadmin = \"{address}\"\n")).unwrap();
+        file.to_str().unwrap()
+    };
+    let daemon = Daemon::start_with(&good(), &["--config", listening_on("127.0.0.1:0")]).ready();
+    let address = daemon.logged("listening")["admin"].as_str().unwrap().to_owned();
+    let live = |address: String| async move {
+        let mut client = SnapshotServiceClient::connect(format!("http://{address}")).await.unwrap();
+        client
+            .get_snapshot(v1::GetSnapshotRequest {})
+            .await
+            .map(|told| told.into_inner().status.unwrap().live.is_some())
+    };
+    assert!(block_on(live(address)).unwrap());
+    assert_eq!(block_on(live(daemon.data)).unwrap_err().code(), tonic::Code::Unimplemented);
+    let ended = run(&["serve", "--snapshot", "policy.yaml", "--config", listening_on("0.0.0.0:0")]);
+    assert!(ended.code == Some(78) && ended.err.contains("`listen.admin` is `0.0.0.0:0`"), "{}", ended.err);
+}
+
+#[test]
 fn admin_tells_what_is_live_and_why_the_rest_is_not() {
     let sockets = tempfile::tempdir().unwrap();
     let socket = sockets.path().join("admin.sock").to_str().unwrap().to_owned();
