@@ -95,20 +95,20 @@ fn actions_of<'i>(index: &'i Index, kind: &str) -> Result<Vec<(u32, &'i str)>, C
 /// what it does not hold is looked at letter by letter.
 fn decide(index: &Index, request: &Request<'_>, time: Timestamp, trace: &mut impl Trace) -> Result<Verdict, Malformed> {
     let mut room = None;
-    verdict(request, Question::resolve(index, request, time, &mut room), trace)
+    verdict(request, &Question::resolve(index, request, time, &mut room), trace)
 }
 
 #[inline]
 fn verdict(
     request: &Request<'_>,
-    question: Result<Question<'_>, Stop>,
+    question: &Result<Question<'_>, Stop>,
     trace: &mut impl Trace,
 ) -> Result<Verdict, Malformed> {
     let question = match question {
         Ok(question) => question,
         Err(stop) => {
             request.check()?;
-            return stop.into_verdict();
+            return stop.clone().into_verdict();
         }
     };
     if question.target.entity.is_some() {

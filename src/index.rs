@@ -26,6 +26,9 @@ pub use read::Corrupt;
 pub(crate) use read::optional;
 pub use sizes::{Heaviest, Table};
 
+/// What is larger does not stay in a core's own cache beside all that else happens to a call: reading it is waiting for it.
+const NEAR: usize = 512 << 10;
+
 /// A compiled snapshot, opened. Immutable; it never changes an answer and holds no cache.
 pub struct Index {
     /// Its own bytes: what stands behind the header of a compiled file.
@@ -66,6 +69,12 @@ impl Index {
     /// BLAKE3 of the bytes: what a snapshot is called.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
+    }
+
+    /// Whether it is so large that even one decision gains by reading ahead.
+    #[inline]
+    pub(crate) fn is_far(&self) -> bool {
+        self.bytes.len() > NEAR
     }
 
     /// Whether a client that is denied over HTTP may read why.

@@ -1,5 +1,7 @@
 //! The question, resolved against the vocabulary: type, then action of that type, then subject, then parameters.
 
+use std::hint::black_box;
+
 use crate::compile::layout::{ParameterKind, ParameterRecord, PermissionRecord, SUBJECT_TYPES, TypeRecord, type_flags};
 use crate::index::{Corrupt, Index, Sought};
 use crate::model::{Malformed, Properties, Reason, Request, Timestamp};
@@ -98,10 +100,13 @@ impl<'q> Names<'q> {
         index.approach(&mut self.resource)
     }
 
-    /// Reads what belongs to it; what is returned means nothing.
+    /// Reads what belongs to it. What goes wrong here goes wrong again if it is needed.
     #[inline]
-    pub(super) fn touch(&mut self, index: &Index) -> Result<u32, Corrupt> {
-        Ok(index.touch(&mut self.asking.sought)? ^ index.touch(&mut self.resource)?)
+    pub(super) fn touch(&mut self, index: &Index) {
+        let asking = index.touch(&mut self.asking.sought);
+        let resource = index.touch(&mut self.resource);
+        // Without this nothing would have to be read for it.
+        black_box((asking.ok(), resource.ok()));
     }
 }
 
@@ -117,6 +122,9 @@ impl<'q> Question<'q> {
         let mut names = Names::of(index, request)?;
         names.look(index)?;
         names.approach(index)?;
+        if index.is_far() {
+            names.touch(index);
+        }
         Self::of_names(index, request, &names, time, room)
     }
 

@@ -13,6 +13,8 @@ mod credential_errors;
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod far;
+#[cfg(test)]
 mod general_cases;
 #[cfg(test)]
 mod group_cases;
