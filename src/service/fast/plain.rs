@@ -9,7 +9,7 @@ mod batch;
 use std::str;
 
 use crate::{
-    model::{Entity, Properties, Request, Timestamp, Value},
+    model::{Entity, Request, Timestamp, Value},
     service::convert::MAX_PROPERTIES,
 };
 
@@ -18,97 +18,115 @@ pub use batch::PlainBatch;
 /// A property and its value.
 type Property<'b> = (&'b str, Value<'b>);
 
-/// A question that borrows from the bytes of its message.
+/// A question that borrows from the bytes of its message. Small: a batch holds many.
 #[derive(Debug, PartialEq)]
 pub struct PlainQuestion<'b> {
-    subject: Holder<'b>,
-    action: Named<'b>,
-    resource: Holder<'b>,
+    subject: Entity<'b>,
+    action: &'b str,
+    resource: Entity<'b>,
     parent: Option<Entity<'b>>,
-    context: Vec<Property<'b>>,
+    /// Most questions send no properties.
+    sent: Option<Box<Sent<'b>>>,
     /// Returned unchanged.
     pub request_id: &'b str,
 }
 
-/// A subject or a resource.
-#[derive(Debug, PartialEq)]
-struct Holder<'b> {
-    entity: Entity<'b>,
-    properties: Vec<Property<'b>>,
+/// The properties of a question, in their order.
+#[derive(Debug, Default, PartialEq)]
+struct Sent<'b> {
+    subject: Vec<Property<'b>>,
+    action: Vec<Property<'b>>,
+    resource: Vec<Property<'b>>,
+    context: Vec<Property<'b>>,
 }
 
-/// An action.
-#[derive(Debug, PartialEq)]
-struct Named<'b> {
-    name: &'b str,
-    properties: Vec<Property<'b>>,
+static NOTHING: Sent<'static> =
+    Sent { subject: Vec::new(), action: Vec::new(), resource: Vec::new(), context: Vec::new() };
+
+impl Sent<'_> {
+    fn sort(&mut self) -> Option<()> {
+        let Self { subject, action, resource, context } = self;
+        [subject, action, resource, context].into_iter().try_for_each(sort)
+    }
 }
 
 impl<'b> PlainQuestion<'b> {
     /// Reads a message; `None` leaves it to the generated decoder.
     pub fn read(message: &'b [u8]) -> Option<Self> {
         let (mut subject, mut action, mut resource, mut request_id) = (None, None, None, None);
-        let (mut parent, mut context) = (None, Vec::new());
+        let (mut parent, mut sent) = (None, None::<Box<Sent<'b>>>);
         fields(message, |number, field| match (number, field) {
-            (1, Field::Bytes(bytes)) => once(&mut subject, holder(bytes, None)?),
-            (2, Field::Bytes(bytes)) => once(&mut action, named(bytes)?),
-            (3, Field::Bytes(bytes)) => once(&mut resource, holder(bytes, Some(&mut parent))?),
-            (4, Field::Bytes(bytes)) => property(&mut context, bytes),
+            (1, Field::Bytes(bytes)) => {
+                let property = |bytes| property(&mut sent.get_or_insert_default().subject, bytes);
+                once(&mut subject, holder(bytes, None, property)?)
+            }
+            (2, Field::Bytes(bytes)) => {
+                let property = |bytes| property(&mut sent.get_or_insert_default().action, bytes);
+                once(&mut action, named(bytes, property)?)
+            }
+            (3, Field::Bytes(bytes)) => {
+                let property = |bytes| property(&mut sent.get_or_insert_default().resource, bytes);
+                once(&mut resource, holder(bytes, Some(&mut parent), property)?)
+            }
+            (4, Field::Bytes(bytes)) => property(&mut sent.get_or_insert_default().context, bytes),
             (6, Field::Bytes(bytes)) => once(&mut request_id, text(bytes)?),
             _ => None,
         })?;
+        if let Some(sent) = &mut sent {
+            sent.sort()?;
+        }
         Some(Self {
             subject: subject?,
             action: action?,
             resource: resource?,
             parent,
-            context: in_order(context)?,
+            sent,
             request_id: request_id.unwrap_or_default(),
         })
     }
 
     /// The question as the engine takes it; it may still be malformed.
     pub fn request(&self) -> Request<'_> {
-        fn slice<'a>(properties: &'a [Property<'_>]) -> Properties<'a> {
-            properties
-        }
+        let sent = self.sent.as_deref().unwrap_or(&NOTHING);
         Request {
-            subject: self.subject.entity,
-            subject_properties: slice(&self.subject.properties),
-            action: self.action.name,
-            action_properties: slice(&self.action.properties),
-            resource: self.resource.entity,
+            subject: self.subject,
+            subject_properties: &sent.subject,
+            action: self.action,
+            action_properties: &sent.action,
+            resource: self.resource,
             parent: self.parent,
-            resource_properties: slice(&self.resource.properties),
-            context: slice(&self.context),
+            resource_properties: &sent.resource,
+            context: &sent.context,
         }
     }
 }
 
 /// A `Subject` or, with the place of its parent, a `Resource`: the properties follow.
-fn holder<'b>(message: &'b [u8], mut parent: Option<&mut Option<Entity<'b>>>) -> Option<Holder<'b>> {
+fn holder<'b>(
+    message: &'b [u8],
+    mut parent: Option<&mut Option<Entity<'b>>>,
+    mut property: impl FnMut(&'b [u8]) -> Option<()>,
+) -> Option<Entity<'b>> {
     let (mut kind, mut id) = (None, None);
-    let mut properties = Vec::new();
     fields(message, |number, field| match (number, field, &mut parent) {
         (1, Field::Bytes(bytes), _) => once(&mut kind, text(bytes)?),
         (2, Field::Bytes(bytes), _) => once(&mut id, text(bytes)?),
         (3, Field::Bytes(bytes), Some(parent)) => once(parent, entity(bytes)?),
-        (3, Field::Bytes(bytes), None) | (4, Field::Bytes(bytes), Some(_)) => property(&mut properties, bytes),
+        (3, Field::Bytes(bytes), None) | (4, Field::Bytes(bytes), Some(_)) => property(bytes),
         _ => None,
     })?;
-    let entity = Entity { kind: kind.unwrap_or_default(), id: id.unwrap_or_default() };
-    Some(Holder { entity, properties: in_order(properties)? })
+    Some(Entity { kind: kind.unwrap_or_default(), id: id.unwrap_or_default() })
 }
 
-fn named(message: &[u8]) -> Option<Named<'_>> {
+/// An `Action`.
+fn named<'b>(message: &'b [u8], mut property: impl FnMut(&'b [u8]) -> Option<()>) -> Option<&'b str> {
     let mut name = None;
-    let mut properties = Vec::new();
     fields(message, |number, field| match (number, field) {
         (1, Field::Bytes(bytes)) => once(&mut name, text(bytes)?),
-        (2, Field::Bytes(bytes)) => property(&mut properties, bytes),
+        (2, Field::Bytes(bytes)) => property(bytes),
         _ => None,
     })?;
-    Some(Named { name: name.unwrap_or_default(), properties: in_order(properties)? })
+    Some(name.unwrap_or_default())
 }
 
 fn entity(message: &[u8]) -> Option<Entity<'_>> {
@@ -162,15 +180,11 @@ fn timestamp(message: &[u8]) -> Option<Timestamp> {
     Timestamp::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
 }
 
-/// The order in which the generated map would have them; `None` where one is given twice.
-#[inline]
-fn in_order(mut properties: Vec<Property<'_>>) -> Option<Vec<Property<'_>>> {
-    if properties.len() < 2 {
-        return Some(properties);
-    }
+/// Into the order in which the generated map would have them; `None` where one is given twice.
+fn sort(properties: &mut Vec<Property<'_>>) -> Option<()> {
     properties.sort_unstable_by_key(|(name, _)| *name);
     let twice = properties.windows(2).any(|pair| matches!(pair, [(one, _), (other, _)] if one == other));
-    (!twice).then_some(properties)
+    (!twice).then_some(())
 }
 
 fn once<T>(slot: &mut Option<T>, value: T) -> Option<()> {
