@@ -1,16 +1,13 @@
 //! Questions that came together, decided together: what can be done once for all of them is. Each gets the verdict that
 //! it would get alone.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use super::super::{Pdp, Refusal};
 use crate::{
     decide::{AHEAD, Ahead},
     model::{Timestamp, Verdict},
-    observe::{decision_log::Origin, metrics::Tally},
+    observe::decision_log::Origin,
     service::{
         caller::{Caller, Place},
         convert,
@@ -51,18 +48,25 @@ impl<'s> Several<'s> {
         let mut alike = Alike::new(&self.snapshot.index, self.caller.reasons());
         let mut tally = self.pdp.metrics.tally();
         for questions in questions.chunks(AHEAD) {
-            let mut clock = self.read_ahead(questions, &mut ahead);
+            let begun = Instant::now();
+            ahead.clear();
+            ahead.extend(questions.iter().map(|question| Ahead::new(&self.snapshot.index, question.request())));
+            Ahead::read(&mut ahead);
             let mut is_over = false;
             for (ahead, question) in ahead.iter().zip(questions) {
-                let verdict = may().and_then(|()| self.verdict(ahead, question.request_id, &mut clock, &mut tally));
+                let verdict = may().and_then(|()| self.verdict(ahead, question.request_id));
                 is_over = stops(verdict.as_ref().ok());
                 verdicts.push(self.pdp.count_malformed(verdict));
                 if is_over {
                     break;
                 }
             }
-            // Written behind each other: between decisions it would count as theirs.
+            // A look at the clock for each would take a quarter of a decision: they have taken equal parts.
+            let took = begun.elapsed() / u32::try_from(verdicts.len()).unwrap_or(u32::MAX).max(1);
             for (verdict, question) in verdicts.drain(..).zip(questions) {
+                if let Ok(verdict) = &verdict {
+                    tally.decided(verdict, took);
+                }
                 answer(verdict.map(|verdict| alike.bytes(&verdict)), question.request_id);
             }
             if is_over {
@@ -71,52 +75,12 @@ impl<'s> Several<'s> {
         }
     }
 
-    fn read_ahead<'q>(&self, questions: &'q [PlainQuestion<'_>], ahead: &mut Vec<Ahead<'q>>) -> Watch
-    where
-        's: 'q,
-    {
-        let begun = Instant::now();
-        ahead.clear();
-        ahead.extend(questions.iter().map(|question| Ahead::new(&self.snapshot.index, question.request())));
-        Ahead::read(ahead);
-        Watch::since(begun, questions.len())
-    }
-
-    fn verdict(
-        &self,
-        ahead: &Ahead<'_>,
-        id: &str,
-        watch: &mut Watch,
-        tally: &mut Tally<'_>,
-    ) -> Result<Verdict, Refusal> {
+    fn verdict(&self, ahead: &Ahead<'_>, id: &str) -> Result<Verdict, Refusal> {
         convert::check_request_id(id)?;
         self.caller.may_ask(&self.snapshot.index, ahead.request(), Place::Resource)?;
         let verdict = ahead.authorize(self.time)?;
-        tally.decided(&verdict, watch.lap());
         let logged_as = if id.is_empty() { self.logged_as } else { id };
         self.pdp.note(self.snapshot, (ahead.request(), logged_as), verdict, self.time, self.origin);
         Ok(verdict)
-    }
-}
-
-/// Measures decisions that follow each other with one look at the clock for each. What is done for several of them at
-/// once counts for each in equal parts.
-struct Watch {
-    share: Duration,
-    last: Instant,
-}
-
-impl Watch {
-    fn since(begun: Instant, several: usize) -> Self {
-        let last = Instant::now();
-        Self { share: (last - begun) / u32::try_from(several).unwrap_or(u32::MAX).max(1), last }
-    }
-
-    /// How long the last decision took.
-    fn lap(&mut self) -> Duration {
-        let now = Instant::now();
-        let took = now - self.last + self.share;
-        self.last = now;
-        took
     }
 }
