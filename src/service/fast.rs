@@ -8,7 +8,7 @@ mod plain;
 
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, Version, header::CONTENT_TYPE, request::Parts};
 use tonic::{Status, body::Body};
 
@@ -75,12 +75,12 @@ impl FastPath {
 }
 
 /// A message of this length with its prefix.
-fn framed(length: usize, write: impl FnOnce(&mut BytesMut)) -> Option<Bytes> {
-    let mut frame = BytesMut::with_capacity(PREFIX + length);
-    frame.put_u8(0);
-    frame.put_u32(u32::try_from(length).ok()?);
+fn framed(length: usize, write: impl FnOnce(&mut Vec<u8>)) -> Option<Bytes> {
+    let mut frame = Vec::with_capacity(PREFIX + length);
+    frame.push(0);
+    frame.extend_from_slice(&u32::try_from(length).ok()?.to_be_bytes());
     write(&mut frame);
-    Some(frame.freeze())
+    Some(frame.into())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 mod alike;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use prost::Message;
 
 use super::{
@@ -66,7 +66,7 @@ impl<'a> Stamp<'a> {
     }
 
     /// Writes both as fields, the first of this number and the second of the next.
-    fn put(&self, out: &mut impl BufMut, field: u8) {
+    fn put(&self, out: &mut Vec<u8>, field: u8) {
         put_head(out, field, self.snapshot_length());
         put_number(out, 1, self.sequence);
         put_text(out, 2, &[self.digest]);
@@ -106,7 +106,7 @@ impl<'a> Shown<'a> {
         out
     }
 
-    fn put(&self, out: &mut impl BufMut) {
+    fn put(&self, out: &mut Vec<u8>) {
         put_number(out, 1, self.decision);
         put_number(out, 2, self.reason);
         put_text(out, 3, &self.rule);
@@ -120,7 +120,7 @@ pub(super) fn response_length(shown: &Shown<'_>, stamp: &Stamp<'_>, request_id: 
 }
 
 /// An `AuthorizeResponse`.
-pub(super) fn response(out: &mut BytesMut, shown: &Shown<'_>, stamp: &Stamp<'_>, request_id: &str) {
+pub(super) fn response(out: &mut Vec<u8>, shown: &Shown<'_>, stamp: &Stamp<'_>, request_id: &str) {
     shown.put(out);
     stamp.put(out, 5);
     put_text(out, 7, &[request_id]);
@@ -133,8 +133,8 @@ pub(super) fn stream_response(verdict: &[u8], stamp: &[u8], request_id: &str) ->
     let mut out = Vec::with_capacity(id + field_length(response));
     put_text(&mut out, 1, &[request_id]);
     put_head(&mut out, 2, response);
-    out.put_slice(verdict);
-    out.put_slice(stamp);
+    out.extend_from_slice(verdict);
+    out.extend_from_slice(stamp);
     put_text(&mut out, 7, &[request_id]);
     out.into()
 }
@@ -144,7 +144,7 @@ pub(super) fn result(out: &mut Vec<u8>, verdict: &[u8], request_id: &str) {
     put_head(out, 1, text_length(request_id.len()) + field_length(verdict.len()));
     put_text(out, 1, &[request_id]);
     put_head(out, 2, verdict.len());
-    out.put_slice(verdict);
+    out.extend_from_slice(verdict);
 }
 
 /// The same of an item that was not decided.
@@ -193,35 +193,35 @@ fn field_length(length: usize) -> usize {
     KEY + varint_length(length as u64) + length
 }
 
-fn put_number(out: &mut impl BufMut, field: u8, number: u64) {
+fn put_number(out: &mut Vec<u8>, field: u8, number: u64) {
     if number != 0 {
-        out.put_u8(field << 3 | VARINT);
+        out.push(field << 3 | VARINT);
         put_varint(out, number);
     }
 }
 
-fn put_text(out: &mut impl BufMut, field: u8, parts: &[&str]) {
+fn put_text(out: &mut Vec<u8>, field: u8, parts: &[&str]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     if length > 0 {
         put_head(out, field, length);
         for part in parts {
-            out.put_slice(part.as_bytes());
+            out.extend_from_slice(part.as_bytes());
         }
     }
 }
 
-fn put_head(out: &mut impl BufMut, field: u8, length: usize) {
-    out.put_u8(field << 3 | LENGTH_DELIMITED);
+fn put_head(out: &mut Vec<u8>, field: u8, length: usize) {
+    out.push(field << 3 | LENGTH_DELIMITED);
     put_varint(out, length as u64);
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the low seven bits are meant")]
-fn put_varint(out: &mut impl BufMut, mut number: u64) {
+fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
-        out.put_u8(number as u8 | 0x80);
+        out.push(number as u8 | 0x80);
         number >>= 7;
     }
-    out.put_u8(number as u8);
+    out.push(number as u8);
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! What is written by hand against what prost writes: drawn answers, byte for byte.
 
-use bytes::BytesMut;
 use proptest::{collection::vec, prelude::*};
 use prost::Message;
 
@@ -92,7 +91,7 @@ proptest! {
 
     #[test]
     fn an_answer_is_what_prost_writes(drawn in drawn()) {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         response(&mut out, &drawn.shown(), &drawn.stamp(), &drawn.request_id);
         prop_assert_eq!(&out[..], &drawn.response().encode_to_vec()[..]);
         prop_assert_eq!(out.len(), response_length(&drawn.shown(), &drawn.stamp(), &drawn.request_id));
