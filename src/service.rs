@@ -17,6 +17,7 @@ mod fast;
 mod flow;
 mod framing;
 mod front;
+mod headers;
 mod health;
 mod listener;
 mod ops;

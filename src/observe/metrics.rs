@@ -337,8 +337,8 @@ impl Metrics {
         &self.spans
     }
 
-    /// Begins to count a call; it ends when what is returned is dropped.
-    pub fn call(&self, method: Method, traceparent: Option<&str>) -> Call {
+    /// Begins to count a call; it ends when what is returned is dropped. Its trace is asked for where spans are sent.
+    pub fn call<'h>(&self, method: Method, traceparent: impl FnOnce() -> Option<&'h str>) -> Call {
         Call::begin(Arc::clone(&self.calls), method, self.spans.begin(traceparent))
     }
 

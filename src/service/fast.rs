@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, Version, header::CONTENT_TY
 use tonic::{Status, body::Body};
 
 use super::{
+    headers::GRPC_ENCODING,
     pdp::Pdp,
     registry::Connection,
     written::{response, response_length},
@@ -45,7 +46,7 @@ impl FastPath {
                 .headers
                 .get(CONTENT_TYPE)
                 .is_some_and(|kind| matches!(kind.as_bytes(), b"application/grpc" | b"application/grpc+proto"))
-            && head.headers.get("grpc-encoding").is_none_or(|encoding| encoding.as_bytes() == b"identity")
+            && head.headers.get(&GRPC_ENCODING).is_none_or(|encoding| encoding.as_bytes() == b"identity")
     }
 
     /// Whether a frame is one whole uncompressed message of a size that is allowed.

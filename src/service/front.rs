@@ -12,7 +12,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header::CONTENT_TYPE, request::Parts,
+};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use tonic::{Code, Status, body::Body, service::Routes};
@@ -21,6 +23,7 @@ use tower::{BoxError, Service};
 use super::{
     fast::{FastPath, Gather, Reply},
     flow::{Arriving, InFlight, Leaving},
+    headers::{GRPC_STATUS, TRACEPARENT},
     registry::Connection,
 };
 use crate::observe::metrics::{self, Call, Metrics};
@@ -55,20 +58,14 @@ impl hyper::service::Service<Request<Incoming>> for Front {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let in_flight = InFlight::new(&self.connection);
-        let traceparent = request.headers().get("traceparent");
-        let method = metrics::Method::of(request.uri().path());
-        let call = self.metrics.call(method, traceparent.and_then(|header| header.to_str().ok()));
-        let refused = self.refuse(&request, method);
         let (head, body) = request.into_parts();
+        let method = metrics::Method::of(head.uri.path());
+        let call = self.metrics.call(method, || head.headers.get(&TRACEPARENT)?.to_str().ok());
         let body = Arriving::new(body, &self.connection, method.takes_many());
-        match (refused, &self.fast) {
-            (Some(status), _) => self.going(Inner::Refused(status), head.headers.get("traceparent"), in_flight, call),
-            (None, Some(fast)) if FastPath::takes(&head) => self.begin(fast, Gather::new(head, body), in_flight, call),
-            (None, _) => {
-                let traceparent = head.headers.get("traceparent").cloned();
-                let routed = route(&self.routes, &self.connection, Request::from_parts(head, body));
-                self.going(routed, traceparent.as_ref(), in_flight, call)
-            }
+        // What it takes is refused by no listener: it is gRPC.
+        match &self.fast {
+            Some(fast) if FastPath::takes(&head) => self.begin(fast, Gather::new(head, body), in_flight, call),
+            _ => self.hand_on(head, body, in_flight, call),
         }
     }
 }
@@ -94,13 +91,23 @@ impl Front {
                 response.map(|body| Leaving::plain(body, in_flight))
             }
             Ok(None) => {
-                let traceparent = gather.headers().get("traceparent").cloned();
+                let traceparent = gather.headers().get(&TRACEPARENT).cloned();
                 let gathering = Inner::Gathering(Some(gather), fast.clone(), self.routes.clone());
                 return self.going(gathering, traceparent.as_ref(), in_flight, call);
             }
-            Err(_) => told(tell(&self.metrics, connection, gather.headers().get("traceparent"), &mut call), false),
+            Err(_) => told(tell(&self.metrics, connection, gather.headers().get(&TRACEPARENT), &mut call), false),
         };
         Answer::Ready(Some(response))
+    }
+
+    /// Refuses a call, or hands it to the router.
+    fn hand_on(&self, head: Parts, body: Arriving, in_flight: InFlight, call: Call) -> Answer {
+        let traceparent = head.headers.get(&TRACEPARENT).cloned();
+        let inner = match self.refuse(&head, call.method()) {
+            Some(status) => Inner::Refused(status),
+            None => route(&self.routes, &self.connection, Request::from_parts(head, body)),
+        };
+        self.going(inner, traceparent.as_ref(), in_flight, call)
     }
 
     fn going(
@@ -117,24 +124,24 @@ impl Front {
         Answer::Going(Box::new(Going { inner, in_flight: Some(in_flight), call, plain, bugs }))
     }
 
-    fn refuse(&self, request: &Request<Incoming>, method: metrics::Method) -> Option<StatusCode> {
+    fn refuse(&self, head: &Parts, method: metrics::Method) -> Option<StatusCode> {
         let speaks_authzen = self.kind == Kind::GrpcAndAuthzen;
         if self.kind == Kind::Any || (speaks_authzen && method.is_authzen()) {
             return None;
         }
-        let refused = Self::refuse_plain(request)?;
+        let refused = Self::refuse_plain(head)?;
         // A path that is nearly one of `AuthZEN`'s deserves a better answer than that it is no gRPC.
-        let is_near = ["/access/", "/.well-known/"].iter().any(|begin| request.uri().path().starts_with(begin));
+        let is_near = ["/access/", "/.well-known/"].iter().any(|begin| head.uri.path().starts_with(begin));
         Some(if speaks_authzen && is_near { StatusCode::NOT_FOUND } else { refused })
     }
 
     /// Refuses what is no gRPC.
-    fn refuse_plain(request: &Request<Incoming>) -> Option<StatusCode> {
-        if request.version() != Version::HTTP_2 {
+    fn refuse_plain(head: &Parts) -> Option<StatusCode> {
+        if head.version != Version::HTTP_2 {
             Some(StatusCode::HTTP_VERSION_NOT_SUPPORTED)
-        } else if request.method() != Method::POST {
+        } else if head.method != Method::POST {
             Some(StatusCode::METHOD_NOT_ALLOWED)
-        } else if is_grpc(request.headers()) {
+        } else if is_grpc(&head.headers) {
             None
         } else {
             Some(StatusCode::UNSUPPORTED_MEDIA_TYPE)
@@ -279,7 +286,11 @@ fn told(status: Status, plain: bool) -> Response<Leaving> {
 
 /// The code that a response has from its beginning: that of an error, or of what is no gRPC.
 fn code(response: &Response<Reply>) -> Option<i32> {
-    match response.headers().get("grpc-status") {
+    // Its code comes behind it.
+    if matches!(response.body(), Reply::Message(_)) {
+        return None;
+    }
+    match response.headers().get(&GRPC_STATUS) {
         Some(code) => Some(code.to_str().ok().and_then(|code| code.parse().ok()).unwrap_or(Code::Unknown.into())),
         None if response.status() == StatusCode::OK => None,
         None if let Some(code) = response.extensions().get::<Code>() => Some((*code).into()),

@@ -19,6 +19,7 @@ use super::{
     clock::Clock,
     consistency::check,
     convert::{self, Question},
+    headers::TRACEPARENT,
     page_token::PageTokens,
     proto::v1,
     registry::Connection,
@@ -245,7 +246,7 @@ impl Pdp {
 
     /// What the log will say of how a question came.
     pub(super) fn origin(&self, door: Door, headers: &HeaderMap) -> Origin {
-        let header = self.log.as_ref().and_then(|_| headers.get("traceparent")?.to_str().ok());
+        let header = self.log.as_ref().and_then(|_| headers.get(&TRACEPARENT)?.to_str().ok());
         Origin { door, trace: header.and_then(TraceContext::parse) }
     }
 

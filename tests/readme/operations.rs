@@ -92,7 +92,7 @@ fn every_metric() -> BTreeSet<String> {
     metrics.tls_renewed(true);
     metrics.config_reloaded(ReloadResult::Applied);
     metrics.caller("rule");
-    metrics.call(Method::Authorize, None).note(0);
+    metrics.call(Method::Authorize, || None).note(0);
     metrics.live(Arc::new(Applied {
         sequence: 1,
         generation: 1,

@@ -58,10 +58,10 @@ fn everything_has_a_name_and_a_value() {
     metrics.shed(Shed::Connection);
     metrics.connected("data");
     metrics.live(applied());
-    metrics.call(Method::Authorize, None).note(0);
-    metrics.call(Method::Authorize, None).note(99);
-    drop(metrics.call(Method::Explain, None));
-    let open = metrics.call(Method::AuthorizeStream, None);
+    metrics.call(Method::Authorize, || None).note(0);
+    metrics.call(Method::Authorize, || None).note(99);
+    drop(metrics.call(Method::Explain, || None));
+    let open = metrics.call(Method::AuthorizeStream, || None);
     let text = metrics.render();
     for line in [
         "sidegate_decisions_total{decision=\"allow\",reason=\"GRANTED\"} 1",
@@ -124,7 +124,7 @@ fn all_that_can_happen_is_a_bounded_number_of_series() {
     }
     for method in Method::ALL {
         for code in [0, 3, 4, 7, 8, 9, 13, 14] {
-            metrics.call(*method, None).note(code);
+            metrics.call(*method, || None).note(code);
         }
     }
     metrics.live(applied());

@@ -100,9 +100,9 @@ impl Spans {
 
     /// The span of a call, if its trace is sampled.
     #[inline]
-    pub fn begin(&self, traceparent: Option<&str>) -> Option<Span> {
+    pub fn begin<'h>(&self, traceparent: impl FnOnce() -> Option<&'h str>) -> Option<Span> {
         let sink = self.0.as_ref()?;
-        let trace = TraceContext::parse(traceparent?).filter(TraceContext::is_sampled)?;
+        let trace = TraceContext::parse(traceparent()?).filter(TraceContext::is_sampled)?;
         Some(Span { sink: sink.clone(), trace, started: SystemTime::now() })
     }
 

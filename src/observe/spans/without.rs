@@ -36,7 +36,7 @@ impl Spans {
 
     /// None.
     #[inline]
-    pub fn begin(&self, _: Option<&str>) -> Option<Span> {
+    pub fn begin<'h>(&self, _: impl FnOnce() -> Option<&'h str>) -> Option<Span> {
         None
     }
 

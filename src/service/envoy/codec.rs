@@ -14,7 +14,7 @@ use tonic::{
 };
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
-use crate::service::wire::is_bomb;
+use crate::service::{headers::GRPC_STATUS, wire::is_bomb};
 
 /// Protobuf, of which nothing is an error.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub(super) fn reply(message: &impl Message) -> Option<Response<Body>> {
     frame.put_u32(u32::try_from(length).ok()?);
     message.encode(&mut frame).ok()?;
     let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    trailers.insert(&GRPC_STATUS, HeaderValue::from_static("0"));
     let frames = [Ok::<_, Status>(Frame::data(frame.freeze())), Ok(Frame::trailers(trailers))];
     let mut response = Response::new(Body::new(Frames(frames.into_iter().collect())));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));

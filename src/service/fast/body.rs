@@ -12,6 +12,7 @@ use http_body::{Body, Frame};
 use tonic::{Status, body::Body as TonicBody};
 
 use super::FastPath;
+use crate::service::headers::GRPC_STATUS;
 
 /// A call whose body is being read.
 pub(in crate::service) struct Gather<B: Body<Data = Bytes>> {
@@ -150,6 +151,6 @@ impl Body for Reply {
 
 fn ok() -> HeaderMap {
     let mut trailers = HeaderMap::with_capacity(1);
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    trailers.insert(&GRPC_STATUS, HeaderValue::from_static("0"));
     trailers
 }

@@ -11,7 +11,7 @@ use hyper::body::{Frame, SizeHint};
 use tonic::Status;
 
 use super::{Bugs, Reply};
-use crate::observe::metrics::Call;
+use crate::{observe::metrics::Call, service::headers::GRPC_STATUS};
 
 /// A stream on its way.
 pub(super) struct Streamed {
@@ -45,7 +45,7 @@ impl hyper::body::Body for Streamed {
             return Poll::Ready(Some(status.add_header(&mut trailers).map(|()| Frame::trailers(trailers))));
         };
         let frame = ready!(polled);
-        let code = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.trailers_ref()?.get("grpc-status"));
+        let code = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.trailers_ref()?.get(&GRPC_STATUS));
         if let Some(code) = code {
             let code = code.to_str().ok().and_then(|code| code.parse().ok()).unwrap_or(-1);
             if let Some(mut call) = this.call.take() {
