@@ -3,7 +3,8 @@
 //! WORLD holds what `compare/world.py` wrote, and its compiled form. Everybody is asked the same questions, drawn at random,
 //! and every answer is compared with the wanted one. Sidegate starts from the request's strings; whatever the others
 //! let a caller prepare is prepared before the clock starts. A pass takes the median of batches; the passes of all
-//! engines take turns. Prints one object of JSON: nanoseconds of each pass, by engine.
+//! engines take turns. A wait for memory is one in as many bytes as the largest of the other worlds has. Prints one
+//! object of JSON: nanoseconds of each pass, by engine.
 
 mod casbin;
 mod cedar;
@@ -46,10 +47,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         sidegate::decide("Sidegate", Path::new(first), "questions.jsonl")?,
         sidegate::decide("Sidegate, condition", Path::new(first), "publish.jsonl")?,
     ];
+    let mut largest = 0;
     for other in others {
         let (name, path) = other.split_once('=').ok_or("NAME=OTHER_WORLD")?;
         cases.push(sidegate::decide(name, Path::new(path), "questions.jsonl")?);
+        largest = largest.max(std::fs::metadata(Path::new(path).join("world.sgate"))?.len());
     }
+    cases.push(sidegate::wait(largest));
     cases.extend([cel::condition(), rego::engine(&world)?, cedar::engine(&world)?, casbin::engine(&world)?]);
     for case in &mut cases {
         case.check()?;

@@ -1,4 +1,4 @@
-//! Sidegate's `decide`, and the work that nobody can avoid.
+//! Sidegate's `decide`, the work that nobody can avoid, and what a wait for this machine's memory takes.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -64,4 +64,29 @@ pub fn floor(world: &World) -> Case {
     };
     let wanted = world.questions.iter().map(|question| question.wanted).collect();
     Case { name: "three look-ups and a bit".to_owned(), ask: Box::new(ask), wanted, batch: 1_000 }
+}
+
+/// One step through as many bytes, in an order that nothing can foresee: each waits for the one before.
+pub fn wait(bytes: u64) -> Case {
+    const WORDS_OF_A_LINE: usize = 16;
+    let lines = (bytes as usize / 64).max(1);
+    let mut order: Vec<usize> = (0..lines).collect();
+    let mut seed = 1_u64;
+    for last in (1..lines).rev() {
+        // splitmix64.
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        order.swap(last, ((mixed ^ (mixed >> 31)) >> 16) as usize % (last + 1));
+    }
+    let mut table = vec![0_u32; lines * WORDS_OF_A_LINE];
+    for (from, to) in order.iter().zip(order.iter().cycle().skip(1)) {
+        table[from * WORDS_OF_A_LINE] = *to as u32;
+    }
+    let mut at = 0;
+    let ask = move |_| {
+        at = table[at as usize * WORDS_OF_A_LINE];
+        (at as usize) < lines
+    };
+    Case { name: "one wait for memory".to_owned(), ask: Box::new(ask), wanted: vec![true; 1_000], batch: 1_000 }
 }
