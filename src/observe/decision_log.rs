@@ -151,8 +151,7 @@ impl Door {
     }
 }
 
-/// What is known of a question beside the question itself. Who the caller is will stand here as soon as callers are
-/// told apart.
+/// What is known of a question beside the question itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
     /// The call.
