@@ -18,11 +18,6 @@ use crate::vitals::{Baseline, Bystanders, connections, state};
 
 const STREAM: &str = "/sidegate.v1.AuthorizationService/AuthorizeStream";
 
-fn stop(daemon: &Daemon) {
-    daemon.process.signal(Signal::STOP);
-    until("it has stopped", || state(daemon) == 'T');
-}
-
 #[test]
 fn calls_made_while_it_is_stopped_are_answered_when_it_goes_on() {
     let daemon = Daemon::start(&good()).ready();
@@ -31,7 +26,7 @@ fn calls_made_while_it_is_stopped_are_answered_when_it_goes_on() {
         let client = Client::connect(&daemon.data, LIMIT).await.unwrap();
         for _ in 0..3 {
             client.authorize(question("ana", "access")).await.unwrap();
-            stop(&daemon);
+            daemon.process.stop();
             let mut calls = JoinSet::new();
             for number in 0..300 {
                 let client = client.clone();
@@ -71,7 +66,7 @@ fn what_changed_while_it_was_stopped_is_served_when_it_goes_on() {
     for round in 0..4 {
         let may = round % 2 == 0;
         assert_eq!(ana_may(&client), may);
-        stop(&daemon);
+        daemon.process.stop();
         daemon.write(if may { POLICY } else { "sidegate: 1\nrolls: {}\n" });
         if !may {
             daemon.write(&good());
@@ -107,7 +102,7 @@ fn streams_that_fill_their_windows_meanwhile_are_answered() {
                 }
             });
         }
-        stop(&daemon);
+        daemon.process.stop();
         for ask in &tellers {
             for _ in 0..each {
                 ask.send(v1::AuthorizeStreamRequest { request: Some(question("ana", "access")) }).await.unwrap();
@@ -163,7 +158,7 @@ fn small_messages_within_the_windows_are_borne() {
     }
     wire.write(&frame(DATA, 0, 1, &message));
     until("the first is answered", || listening.so_far().frames[0] > 0);
-    stop(&daemon);
+    daemon.process.stop();
     // As many as one stream's window of 64 KiB has room for.
     let each = 700;
     for number in 0..streams * each {

@@ -51,6 +51,12 @@ pub(crate) fn half_written() -> String {
     whole.get(..whole.len() / 2).unwrap().to_owned()
 }
 
+/// Whether a thread is stopped, or gone. Its name stands in parentheses, and may hold any letter.
+fn stands_still(task: &Path) -> bool {
+    let Ok(text) = fs::read_to_string(task.join("stat")) else { return true };
+    text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+}
+
 /// Polls until it holds.
 pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
@@ -109,6 +115,15 @@ impl Process {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Stops it until it is told to go on. The signal is there before it has stopped: another core may answer meanwhile.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+        until("every thread stands still", || {
+            let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+            tasks.flatten().all(|task| stands_still(&task.path()))
+        });
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {

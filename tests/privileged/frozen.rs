@@ -37,7 +37,7 @@ fn assert_late_but_right(daemon: &Daemon, stop_and_go: impl FnOnce(&dyn Fn())) {
 fn a_stop_and_a_continuation_make_it_late_not_wrong() {
     let daemon = Launch::new().daemon(&good()).ready();
     assert_late_but_right(&daemon, |meanwhile| {
-        daemon.process.signal(Signal::STOP);
+        daemon.process.stop();
         meanwhile();
         daemon.process.signal(Signal::CONT);
     });

@@ -25,7 +25,7 @@ fn a_change_behind_a_queue_that_overflowed_is_found() {
     let daemon = launch.daemon(&good()).ready();
     let client = daemon.client();
     assert!(ana_may(&client));
-    daemon.process.signal(Signal::STOP);
+    daemon.process.stop();
     // Three events each: made, opened, closed. Nothing reads them now.
     for number in 0..limit / 3 + 1000 {
         fs::write(daemon.directory.path().join(format!("storm-{number}")), "").unwrap();
