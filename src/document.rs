@@ -78,7 +78,16 @@ pub struct Built {
 
 /// Parses, compiles and opens: all errors together, or an index.
 pub fn build(sources: Vec<Source>) -> Result<Built, Report> {
-    build_of(sources, None)
+    build_in_steps(sources, &mut || {})
+}
+
+/// As [`build`]; while it opens a compiled snapshot it calls `pause` every few microseconds, for a thread that must give
+/// way to others.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_in_steps(sources: Vec<Source>, pause: &mut dyn FnMut()) -> Result<Built, Report> {
+    build_of(sources, None, pause)
 }
 
 /// As [`build`], of one tenant's slice of the facts alone; a mistake elsewhere is not seen.
@@ -86,12 +95,12 @@ pub fn build(sources: Vec<Source>) -> Result<Built, Report> {
 /// # Errors
 /// As [`build`]; a name that is no root resource, and a compiled snapshot, which was checked as a whole.
 pub fn build_tenant(sources: Vec<Source>, tenant: &EntityName) -> Result<Built, Report> {
-    build_of(sources, Some(tenant))
+    build_of(sources, Some(tenant), &mut || {})
 }
 
-fn build_of(sources: Vec<Source>, tenant: Option<&EntityName>) -> Result<Built, Report> {
+fn build_of(sources: Vec<Source>, tenant: Option<&EntityName>, pause: &mut dyn FnMut()) -> Result<Built, Report> {
     if sources.iter().any(|source| index::file::is_compiled(&source.bytes)) {
-        return open_compiled(sources, tenant);
+        return open_compiled(sources, tenant, pause);
     }
     // Of a slice every binding is looked at by its scope.
     let into = if tenant.is_some() { Gathered::default() } else { Gathered::packing() };
@@ -106,7 +115,11 @@ fn build_of(sources: Vec<Source>, tenant: Option<&EntityName>) -> Result<Built, 
 }
 
 /// Opens a compiled file, which is a snapshot by itself.
-fn open_compiled(mut sources: Vec<Source>, tenant: Option<&EntityName>) -> Result<Built, Report> {
+fn open_compiled(
+    mut sources: Vec<Source>,
+    tenant: Option<&EntityName>,
+    pause: &mut dyn FnMut(),
+) -> Result<Built, Report> {
     let refuse = |problem: String, sources: Vec<Source>| {
         Err(Report::new(vec![Diagnostic::error(yaml::whole(SourceId(0)), problem)], sources))
     };
@@ -117,7 +130,7 @@ fn open_compiled(mut sources: Vec<Source>, tenant: Option<&EntityName>) -> Resul
         return refuse("a compiled snapshot is checked as a whole: name its sources instead".to_owned(), sources);
     }
     let bytes = sources.first_mut().map(|source| std::mem::take(&mut source.bytes)).unwrap_or_default();
-    match index::file::open(bytes) {
+    match index::file::open_in_steps(bytes, pause) {
         Ok((publication, index)) => Ok(Built { index, publication, warnings: Report::default() }),
         Err(problem) => refuse(problem.to_string(), sources),
     }

@@ -10,6 +10,7 @@ mod last_good;
 mod load;
 mod memory;
 mod mounts;
+mod pace;
 mod read;
 mod reload;
 mod retire;

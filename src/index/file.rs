@@ -100,6 +100,14 @@ pub fn header(publication: &Publication, index: &Index) -> Vec<u8> {
 /// # Errors
 /// Bytes that are foreign, of another version, cut, longer than they say, or changed in any bit.
 pub fn open(bytes: Vec<u8>) -> Result<(Publication, Index), OpenError> {
+    open_in_steps(bytes, &mut || {})
+}
+
+/// As [`open`]; calls `pause` every few microseconds, for a thread that must give way to others.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_in_steps(bytes: Vec<u8>, pause: &mut dyn FnMut()) -> Result<(Publication, Index), OpenError> {
     let (FileHeader { said, checksum: stated }, body) =
         FileHeader::read_from_prefix(&bytes).map_err(|_| OpenError::Foreign)?;
     if said.magic != MAGIC {
@@ -112,7 +120,7 @@ pub fn open(bytes: Vec<u8>) -> Result<(Publication, Index), OpenError> {
         return Err(OpenError::Damaged { what: "its length" });
     }
     let publication = said.publication()?;
-    let index = Index::open_behind(bytes, size_of::<FileHeader>())?;
+    let index = Index::open_behind(bytes, size_of::<FileHeader>(), pause)?;
     if checksum(&said, &index.digest()) == stated {
         Ok((publication, index))
     } else {

@@ -47,8 +47,9 @@ pub enum OpenError {
     },
 }
 
-/// A check of one kind of table.
-type Check = fn(&Index) -> Result<(), Corrupt>;
+/// How much is hashed, and how many records are looked at, between two pauses: some microseconds.
+const STEP_BYTES: usize = 64 * 1024;
+const STEP_RECORDS: usize = 256;
 
 impl Index {
     /// Opens and validates.
@@ -56,11 +57,12 @@ impl Index {
     /// # Errors
     /// Bytes that are foreign, of another version, cut, or inconsistent in any reference.
     pub fn open(bytes: Vec<u8>) -> Result<Self, OpenError> {
-        Self::open_behind(bytes, 0)
+        Self::open_behind(bytes, 0, &mut || {})
     }
 
-    /// As [`Index::open`], for bytes of which the first `start` are not its own: a large file is never copied.
-    pub(super) fn open_behind(bytes: Vec<u8>, start: usize) -> Result<Self, OpenError> {
+    /// As [`Index::open`], for bytes of which the first `start` are not its own: a large file is never copied. The tables
+    /// of facts are looked at some hundred records at a time, with a call of `pause` in between.
+    pub(super) fn open_behind(bytes: Vec<u8>, start: usize, pause: &mut dyn FnMut()) -> Result<Self, OpenError> {
         let whole = Bytes::from(bytes);
         let own = whole.slice(start.min(whole.len())..);
         let (header, _) = HeaderRecord::ref_from_prefix(&own).map_err(|_| OpenError::Foreign)?;
@@ -77,34 +79,29 @@ impl Index {
             entity_seed: header.entity_seed.get(),
             name_probes: header.name_probes.get(),
             entity_probes: header.entity_probes.get(),
-            digest: *blake3::hash(&own).as_bytes(),
+            digest: digest(&own, pause),
             bytes: own.clone(),
         };
-        index.validate()?;
+        index.validate(pause)?;
         Ok(index)
     }
 
-    fn validate(&self) -> Result<(), OpenError> {
+    fn validate(&self, pause: &mut dyn FnMut()) -> Result<(), OpenError> {
+        let damaged = |what| move |Corrupt| OpenError::Damaged { what };
         self.check_sizes()?;
-        let checks: [(&'static str, Check); 13] = [
-            ("levels", Self::check_levels),
-            ("names", Self::check_names),
-            ("types", Self::check_types),
-            ("permissions", Self::check_permissions),
-            ("values", Self::check_values),
-            ("conditions", Self::check_conditions),
-            ("roles", Self::check_roles),
-            ("requirements", Self::check_requirements),
-            ("seats", Self::check_seats),
-            ("entities", Self::check_entities),
-            ("forbids", Self::check_forbids),
-            ("credentials", Self::check_credentials),
-            ("routes", Self::check_http),
-        ];
-        for (what, check) in checks {
-            check(self).map_err(|Corrupt| OpenError::Damaged { what })?;
-        }
-        Ok(())
+        self.check_levels().map_err(damaged("levels"))?;
+        self.check_names().map_err(damaged("names"))?;
+        self.check_types().map_err(damaged("types"))?;
+        self.check_permissions().map_err(damaged("permissions"))?;
+        self.check_values().map_err(damaged("values"))?;
+        self.check_conditions().map_err(damaged("conditions"))?;
+        self.check_roles().map_err(damaged("roles"))?;
+        self.check_requirements().map_err(damaged("requirements"))?;
+        self.check_seats().map_err(damaged("seats"))?;
+        self.check_entities(pause).map_err(damaged("entities"))?;
+        self.check_forbids(pause).map_err(damaged("forbids"))?;
+        self.check_credentials(pause).map_err(damaged("credentials"))?;
+        self.check_http().map_err(damaged("routes"))
     }
 
     /// Every table is a whole number of records.
@@ -227,6 +224,29 @@ fn sections(header: &HeaderRecord, length: usize) -> Result<[(usize, usize); SEC
         expected = end;
     }
     if expected == length { Ok(sections) } else { Err(damaged) }
+}
+
+fn digest(bytes: &[u8], pause: &mut dyn FnMut()) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for step in bytes.chunks(STEP_BYTES) {
+        hasher.update(step);
+        pause();
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// Checks all of what grows with the facts: records, or the numbers of entities.
+fn each<T>(
+    all: impl IntoIterator<Item = T>,
+    pause: &mut dyn FnMut(),
+    mut check: impl FnMut(T) -> Result<(), Corrupt>,
+) -> Result<(), Corrupt> {
+    all.into_iter().enumerate().try_for_each(|(number, one)| {
+        if number % STEP_RECORDS == 0 {
+            pause();
+        }
+        check(one)
+    })
 }
 
 fn ensure(holds: bool) -> Result<(), Corrupt> {

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     load::Snapshot,
-    write::{unfinished, write_compiled},
+    write::{unfinished, write_in_steps},
 };
 use crate::index::{
     OpenError,
@@ -46,11 +46,11 @@ impl LastGood {
     }
 
     /// Keeps a copy. That it cannot be kept is said, and stops nothing.
-    pub(super) fn keep(&self, snapshot: &Snapshot) {
+    pub(super) fn keep(&self, snapshot: &Snapshot, pause: &mut dyn FnMut()) {
         let Some(path) = &self.0 else { return };
         let Snapshot { index, sequence, issued_at, max_age, .. } = snapshot;
         let publication = Publication { sequence: *sequence, issued_at: *issued_at, max_age: *max_age };
-        if let Err(error) = write_compiled(path, &publication, index) {
+        if let Err(error) = write_in_steps(path, &publication, index, pause) {
             tracing::warn!(path = %path.display(), %error, "the last good snapshot could not be kept");
         }
     }
@@ -119,14 +119,14 @@ mod tests {
         let start = || LastGood::new(Some(directory.path()), Path::new("/policy.yaml"));
         let copy = start();
         let other = LastGood::new(Some(directory.path()), Path::new("/other.yaml"));
-        other.keep(&testing::snapshot("other"));
+        other.keep(&testing::snapshot("other"), &mut || {});
         let name = copy.0.as_ref().unwrap().file_name().unwrap().to_str().unwrap();
         let half = directory.path().join(format!(".{name}-a1b2c3"));
         let not_ours = directory.path().join(".last-good");
         for path in [&half, &not_ours] {
             fs::write(path, "half").unwrap();
         }
-        copy.keep(&testing::snapshot("one"));
+        copy.keep(&testing::snapshot("one"), &mut || {});
         let copy = start();
         assert!(!half.exists() && not_ours.exists());
         assert!(copy.open().is_some() && other.open().is_some());

@@ -18,12 +18,13 @@ use crate::{
     model::Timestamp,
 };
 
-/// The way from sources to an index. Injected, so that the life of a snapshot can be tested without a language.
-pub type Builder = Arc<dyn Fn(Vec<Source>) -> Result<Built, Report> + Send + Sync>;
+/// The way from sources to an index, with a pause to call every few microseconds where that can be. Injected, so that the
+/// life of a snapshot can be tested without a language.
+pub type Builder = Arc<dyn Fn(Vec<Source>, &mut dyn FnMut()) -> Result<Built, Report> + Send + Sync>;
 
 /// The policy language's own builder.
 pub fn document_builder() -> Builder {
-    Arc::new(document::build)
+    Arc::new(document::build_in_steps)
 }
 
 /// The most names of files that a snapshot keeps.
@@ -57,7 +58,7 @@ pub struct Snapshot {
     pub file_count: usize,
     /// When it was built.
     pub loaded_at: SystemTime,
-    /// How long it took to read and build.
+    /// How long it took to build, with the pauses in between.
     pub took: Duration,
     /// Until when it may be relied on.
     pub fresh: Arc<Freshness>,
@@ -190,14 +191,19 @@ impl fmt::Display for Failure {
 /// What the source gets wrong.
 pub fn load(path: &Path, max_bytes: u64, builder: &Builder) -> Result<Snapshot, LoadError> {
     let sources = read(path, max_bytes)?;
-    build(sources, path, builder)
+    build(sources, path, builder, &mut || {})
 }
 
-pub(super) fn build(sources: Vec<Source>, path: &Path, builder: &Builder) -> Result<Snapshot, LoadError> {
+pub(super) fn build(
+    sources: Vec<Source>,
+    path: &Path,
+    builder: &Builder,
+    pause: &mut dyn FnMut(),
+) -> Result<Snapshot, LoadError> {
     let begun = Instant::now();
     let file_count = sources.len();
     let files = sources.iter().take(MOST_FILES).map(|source| source.name.clone()).collect();
-    let built = catch_unwind(AssertUnwindSafe(|| builder(sources)))
+    let built = catch_unwind(AssertUnwindSafe(|| builder(sources, pause)))
         .map_err(|panic| LoadError::Panicked(panic_message(panic.as_ref())))?;
     let Built { index, publication, warnings } = built.map_err(LoadError::Rejected)?;
     Ok(Snapshot {

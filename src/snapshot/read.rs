@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use super::pace::STEP;
 use crate::document::Source;
 use crate::model::order;
 
@@ -75,11 +76,16 @@ pub enum ReadError {
 /// # Errors
 /// See [`ReadError`]; a set that changes under the reader is tried again for a while.
 pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<Source>, ReadError> {
+    read_in_steps(path, max_bytes, &mut || {})
+}
+
+/// As [`read`]; calls `pause` every few microseconds.
+pub(super) fn read_in_steps(path: &Path, max_bytes: u64, pause: &mut dyn FnMut()) -> Result<Vec<Source>, ReadError> {
     for attempt in 0..ATTEMPTS {
         if attempt > 0 {
             thread::sleep(PAUSE);
         }
-        if let Some(sources) = attempt_read(path, max_bytes)? {
+        if let Some(sources) = attempt_read(path, max_bytes, pause)? {
             return Ok(sources);
         }
     }
@@ -126,22 +132,22 @@ pub(super) fn open_all(path: &Path, max_bytes: u64) -> Result<Option<Vec<Opened>
 }
 
 /// `None` when the source changed meanwhile.
-fn attempt_read(path: &Path, max_bytes: u64) -> Result<Option<Vec<Source>>, ReadError> {
+fn attempt_read(path: &Path, max_bytes: u64, pause: &mut dyn FnMut()) -> Result<Option<Vec<Source>>, ReadError> {
     let metadata = fs::metadata(path).map_err(|error| io_error(path, error))?;
-    if metadata.is_dir() { read_directory(path, max_bytes) } else { read_file(path, max_bytes) }
+    if metadata.is_dir() { read_directory(path, max_bytes, pause) } else { read_file(path, max_bytes, pause) }
 }
 
-fn read_file(path: &Path, max_bytes: u64) -> Result<Option<Vec<Source>>, ReadError> {
+fn read_file(path: &Path, max_bytes: u64, pause: &mut dyn FnMut()) -> Result<Option<Vec<Source>>, ReadError> {
     let opened = Opened::open(path, path)?;
     check_size(path, opened.size, max_bytes)?;
-    Ok(opened.read()?.map(|source| vec![source]))
+    Ok(opened.read(pause)?.map(|source| vec![source]))
 }
 
-fn read_directory(path: &Path, max_bytes: u64) -> Result<Option<Vec<Source>>, ReadError> {
+fn read_directory(path: &Path, max_bytes: u64, pause: &mut dyn FnMut()) -> Result<Option<Vec<Source>>, ReadError> {
     let Some((content, names, opened)) = open_directory(path, max_bytes)? else { return Ok(None) };
     let mut sources = Vec::with_capacity(opened.len());
     for file in opened {
-        let Some(source) = file.read()? else { return Ok(None) };
+        let Some(source) = file.read(pause)? else { return Ok(None) };
         sources.push(source);
     }
     let unchanged = content_directory(path) == content
@@ -233,11 +239,14 @@ impl Opened {
     }
 
     /// The bytes; `None` when the file changed since it was opened.
-    pub(super) fn read(self) -> Result<Option<Source>, ReadError> {
+    pub(super) fn read(self, pause: &mut dyn FnMut()) -> Result<Option<Source>, ReadError> {
         let Self { mut file, name, size, stamp } = self;
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         // One byte more than the size tells a file that grew from one that did not.
-        file.by_ref().take(size.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| io_error(&name, error))?;
+        let mut rest = file.by_ref().take(size.saturating_add(1));
+        while rest.by_ref().take(STEP as u64).read_to_end(&mut bytes).map_err(|error| io_error(&name, error))? > 0 {
+            pause();
+        }
         let after = Stamp::of(&file.metadata().map_err(|error| io_error(&name, error))?);
         let stable = after == stamp && u64::try_from(bytes.len()).is_ok_and(|length| length == size);
         Ok(stable.then(|| Source { name: name.display().to_string(), bytes }))

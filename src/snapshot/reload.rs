@@ -11,7 +11,8 @@ use super::{
     last_good::LastGood,
     load::{Builder, Failure, LoadError, Snapshot, build},
     memory::{ControlGroup, TooLittle},
-    read::{ReadError, read},
+    pace::{Pace, STEP},
+    read::{ReadError, read_in_steps},
     retire::Retired,
     store::Store,
 };
@@ -196,7 +197,9 @@ impl Reloader {
     }
 
     fn attempt(&mut self, force: bool, still: &dyn Fn() -> bool) -> Result<Option<Outcome>, LoadError> {
-        let sources = match self.read() {
+        let mut pace = Pace::new(self.has_live());
+        let pause = &mut || pace.step();
+        let sources = match self.read(pause) {
             Ok(sources) => sources,
             Err(error) => {
                 // What comes back afterwards is looked at anew, even if it is what was there before.
@@ -209,7 +212,7 @@ impl Reloader {
             self.disturbed = true;
             return Ok(None);
         }
-        let hash = hash_sources(&sources);
+        let hash = hash_sources(&sources, pause);
         if !force && self.tried == Some(hash) {
             return Ok(None);
         }
@@ -224,18 +227,18 @@ impl Reloader {
             return Err(LoadError::NoMemory { needed, left });
         }
         self.tried = Some(hash);
-        let snapshot = build(sources, &self.source, &self.builder)?;
+        let snapshot = build(sources, &self.source, &self.builder, pause)?;
         self.check_sequence(&snapshot)?;
         let same = self
             .store
             .read(|live| live.is_some_and(|live| live.digest == snapshot.digest && live.sequence == snapshot.sequence));
-        Ok(Some(if same { Outcome::Unchanged } else { Outcome::Applied(self.apply(snapshot)) }))
+        Ok(Some(if same { Outcome::Unchanged } else { Outcome::Applied(self.apply(snapshot, pause)) }))
     }
 
     /// What does not fit into memory as it is is not read: that alone could end the process.
-    fn read(&self) -> Result<Vec<Source>, LoadError> {
+    fn read(&self, pause: &mut dyn FnMut()) -> Result<Vec<Source>, LoadError> {
         let left = self.memory.left().unwrap_or(u64::MAX);
-        match read(&self.source, self.max_bytes.min(left)) {
+        match read_in_steps(&self.source, self.max_bytes.min(left), pause) {
             Err(ReadError::TooLarge { bytes, .. }) if bytes <= self.max_bytes => {
                 Err(LoadError::NoMemory { needed: bytes, left })
             }
@@ -257,8 +260,8 @@ impl Reloader {
         }
     }
 
-    fn apply(&mut self, snapshot: Snapshot) -> Arc<Applied> {
-        self.last_good.keep(&snapshot);
+    fn apply(&mut self, snapshot: Snapshot, pause: &mut dyn FnMut()) -> Arc<Applied> {
+        self.last_good.keep(&snapshot, pause);
         let now = SystemTime::now();
         self.extend(&snapshot, now);
         // Before it is live: whoever is told that it is may ask at once when that was seen.
@@ -291,12 +294,15 @@ impl Reloader {
 }
 
 /// Names count too: a rule's place is part of what its author is told.
-fn hash_sources(sources: &[Source]) -> blake3::Hash {
+fn hash_sources(sources: &[Source], pause: &mut dyn FnMut()) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     for Source { name, bytes } in sources {
         for part in [name.as_bytes(), bytes] {
             hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part);
+            for step in part.chunks(STEP) {
+                hasher.update(step);
+                pause();
+            }
         }
     }
     hasher.finalize()

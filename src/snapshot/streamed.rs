@@ -33,7 +33,7 @@ pub fn build_streamed(
             inputs.push(Input::lines(name, lines));
             streamed.push(file);
         } else {
-            let source = file.read()?.ok_or_else(unstable)?;
+            let source = file.read(&mut || {})?.ok_or_else(unstable)?;
             told.add(source.bytes.len());
             inputs.push(Input::whole(source));
         }

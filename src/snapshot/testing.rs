@@ -30,7 +30,7 @@ pub(crate) fn freed(digest: &str) -> Vec<String> {
 
 /// The first line is `MARKER [SEQUENCE]`; `bad` is refused, `panic` panics, no text at all is refused.
 pub(crate) fn builder() -> Builder {
-    Arc::new(|sources: Vec<Source>| {
+    Arc::new(|sources: Vec<Source>, _: &mut dyn FnMut()| {
         let text: String = sources.iter().map(|source| String::from_utf8_lossy(&source.bytes).into_owned()).collect();
         let mut words = text.lines().next().unwrap_or_default().split_whitespace();
         let marker = words.next().unwrap_or("bad");

@@ -8,6 +8,7 @@ use std::{
     path::Path,
 };
 
+use super::pace::STEP;
 use crate::index::{
     Index,
     file::{Publication, header},
@@ -18,11 +19,24 @@ use crate::index::{
 /// # Errors
 /// The directory is not there or not writable, or the disk is full; then nothing has changed.
 pub fn write_compiled(path: &Path, publication: &Publication, index: &Index) -> io::Result<usize> {
+    write_in_steps(path, publication, index, &mut || {})
+}
+
+/// As [`write_compiled`]; calls `pause` every few microseconds.
+pub(super) fn write_in_steps(
+    path: &Path,
+    publication: &Publication,
+    index: &Index,
+    pause: &mut dyn FnMut(),
+) -> io::Result<usize> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let head = header(publication, index);
     let mut file = tempfile::Builder::new().prefix(&unfinished(path)).tempfile_in(directory)?;
     file.write_all(&head)?;
-    file.write_all(index.bytes())?;
+    for step in index.bytes().chunks(STEP) {
+        file.write_all(step)?;
+        pause();
+    }
     // A temporary file is its owner's alone; who may read a snapshot is decided as for any other file.
     file.as_file().set_permissions(permissions(path)?)?;
     file.as_file().sync_all()?;

@@ -1,9 +1,12 @@
-//! A snapshot that does not stay in a core's own cache: decisions read ahead there, and are the same.
+//! A snapshot that does not stay in a core's own cache: decisions read ahead there, and are the same; it is
+//! opened in steps.
 
 use std::fmt::Write;
 
 use sidegate::decide::{self, Ahead};
 use sidegate::document::{Source, build};
+use sidegate::index::Index;
+use sidegate::index::file::{self, Publication};
 use sidegate::model::{Entity, Reason, Request, Timestamp};
 
 /// More bytes than an index has whose decisions do not read ahead.
@@ -19,8 +22,8 @@ fn id(number: usize) -> String {
     format!("{number:0>160}")
 }
 
-#[test]
-fn a_large_snapshot_decides_as_a_small_one() {
+/// Users who each read the notes of a space of their own.
+fn large() -> Index {
     let mut facts = String::new();
     for number in 0..USERS {
         let id = id(number);
@@ -30,7 +33,23 @@ fn a_large_snapshot_decides_as_a_small_one() {
         writeln!(facts, r#"{{"kind":"binding","subject":"user/{id}","role":"reader","at":"space/{id}"}}"#).unwrap();
     }
     let source = |name: &str, text: &str| Source { name: name.to_owned(), bytes: text.as_bytes().to_vec() };
-    let index = build(vec![source("policy.json", POLICY), source("facts.jsonl", &facts)]).unwrap().index;
+    build(vec![source("policy.json", POLICY), source("facts.jsonl", &facts)]).unwrap().index
+}
+
+#[test]
+fn a_large_snapshot_is_opened_in_steps() {
+    let index = large();
+    let bytes = [&file::header(&Publication::default(), &index), index.bytes()].concat();
+    let mut pauses = 0;
+    file::open_in_steps(bytes, &mut || pauses += 1).unwrap();
+    // A user, a space, a note and a binding of each, and a slot for each of the three by name.
+    let (hashed, looked_at) = (index.bytes().len() / (64 * 1024), 7 * USERS / 256);
+    assert!(pauses >= hashed + looked_at, "{pauses} pauses for {hashed} and {looked_at} steps");
+}
+
+#[test]
+fn a_large_snapshot_decides_as_a_small_one() {
+    let index = large();
     assert!(index.bytes().len() > FAR, "{} bytes are read without haste", index.bytes().len());
 
     for number in (0..USERS).step_by(23) {

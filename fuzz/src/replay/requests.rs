@@ -66,7 +66,7 @@ fn door() -> &'static Door {
         let directory = tempfile::tempdir().expect("a directory");
         let (tell, told) = mpsc::channel();
         // Whatever the keeper reads, it builds the fixed policy; the file may go when it has.
-        let builder = Arc::new(|_| {
+        let builder = Arc::new(|_, _: &mut dyn FnMut()| {
             let policy = source("policy.yaml", FIXED_POLICY.as_bytes());
             sidegate::document::build(vec![policy, source("facts.yaml", FIXED_FACTS.as_bytes())])
         });

@@ -9,24 +9,28 @@ use crate::compile::layout::{
 use crate::index::Index;
 use crate::index::read::Corrupt;
 
-use super::{Ranges, ensure};
+use super::{Ranges, each, ensure};
 
 impl Index {
-    pub(super) fn check_credentials(&self) -> Result<(), Corrupt> {
+    pub(super) fn check_credentials(&self, pause: &mut dyn FnMut()) -> Result<(), Corrupt> {
         let all = self.all::<CredentialRecord>()?;
-        ensure(all.is_sorted_by(|a, b| a.entity.get() < b.entity.get()))?;
         // Of scopes and of resources apart: the same numbers may be both.
         let mut scopes = self.ranges_of(Section::CredentialLists);
         let mut within = self.ranges_of(Section::CredentialLists);
-        for record in all {
+        let mut earlier = None;
+        each(all, pause, |record| {
+            // One of each entity.
+            ensure(earlier < Some(record.entity.get()))?;
+            earlier = Some(record.entity.get());
             ensure(self.sort_of(record.entity.get())? & type_flags::CREDENTIAL != 0)?;
-            self.check_credential(record, &mut scopes, &mut within)?;
-        }
+            self.check_credential(record, &mut scopes, &mut within)
+        })?;
         // Each record has an entity of its own; so as many entities as records means that none is left out.
         let mut entities = 0;
-        for entity in 0..self.entities() {
+        each(0..self.entities(), pause, |entity| {
             entities += u32::from(self.sort_of(entity)? & type_flags::CREDENTIAL != 0);
-        }
+            Ok(())
+        })?;
         ensure(entities == self.count::<CredentialRecord>())?;
         self.all::<CredentialScopeRecord>()?.iter().try_for_each(|scope| self.check_scope(scope))?;
         for requirement in self.all::<ScopeRequirementRecord>()? {

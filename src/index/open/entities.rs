@@ -7,15 +7,14 @@ use crate::compile::layout::{
 use crate::index::Index;
 use crate::index::read::Corrupt;
 
-use super::ensure;
+use super::{each, ensure};
 
 impl Index {
-    pub(super) fn check_entities(&self) -> Result<(), Corrupt> {
+    pub(super) fn check_entities(&self, pause: &mut dyn FnMut()) -> Result<(), Corrupt> {
         ensure(self.count::<EntityRecord>() > 0)?;
-        let roles = self.count::<RoleRecord>();
-        let entities = self.entities();
+        let (entities, roles) = (self.entities(), self.count::<RoleRecord>());
         let mut earlier = None;
-        for entity in 0..entities {
+        each(0..entities, pause, |entity| {
             let record: &EntityRecord = self.record(entity)?;
             // By type, then id, none twice: what lists find by search is what a look-up by name finds.
             let place = Some((record.kind.get(), self.text(record.id.get())?.as_bytes()));
@@ -26,19 +25,19 @@ impl Index {
             ensure(self.held_by(entity)?.is_sorted())?;
             let next: &EntityRecord = self.record(entity + 1)?;
             self.records::<AttributeValueRecord>(record.values.get(), next.values.get())?;
-            self.check_memberships(entity)?;
-        }
-        for binding in self.all::<BindingRecord>()? {
+            self.check_memberships(entity)
+        })?;
+        each(self.all::<BindingRecord>()?, pause, |binding| {
             ensure(binding.scope.get() < entities && binding.role.get() < roles)?;
-            self.optional_record::<TermsRecord>(binding.terms)?;
-        }
+            self.optional_record::<TermsRecord>(binding.terms)
+        })?;
         let mut lists = self.ranges::<ValueRecord>();
-        for value in self.all::<AttributeValueRecord>()? {
+        each(self.all::<AttributeValueRecord>()?, pause, |value| {
             self.record::<AttributeRecord>(value.attribute.get())?;
-            self.check_value(&value.value, &mut lists)?;
-        }
+            self.check_value(&value.value, &mut lists)
+        })?;
         let slots = self.all::<EntitySlot>()?;
         ensure(slots.iter().any(|slot| slot.entity.get() == NONE))?;
-        ensure(slots.iter().all(|slot| slot.entity.get() == NONE || slot.entity.get() < entities))
+        each(slots, pause, |slot| ensure(slot.entity.get() == NONE || slot.entity.get() < entities))
     }
 }

@@ -11,7 +11,7 @@ use crate::compile::layout::{
 use crate::index::Index;
 use crate::index::read::{Corrupt, optional};
 
-use super::ensure;
+use super::{each, ensure};
 
 impl Index {
     pub(super) fn check_roles(&self) -> Result<(), Corrupt> {
@@ -74,7 +74,7 @@ impl Index {
         ensure((0..u8::BITS).filter(|place| purview.within & (1 << place) != 0).all(names_an_entity))
     }
 
-    pub(super) fn check_forbids(&self) -> Result<(), Corrupt> {
+    pub(super) fn check_forbids(&self, pause: &mut dyn FnMut()) -> Result<(), Corrupt> {
         for forbid in self.all::<ForbidRecord>()? {
             self.text(forbid.id.get())?;
             self.optional_record::<ProgramRecord>(forbid.when)?;
@@ -82,10 +82,14 @@ impl Index {
             self.in_set(forbid.permissions.get(), self.count::<PermissionRecord>().saturating_sub(1))?;
         }
         let targeted = self.all::<TargetedForbidRecord>()?;
-        let key = |record: &TargetedForbidRecord| (record.holder.get(), record.scope.get(), record.forbid.get());
-        ensure(targeted.is_sorted_by_key(key))?;
         let is_entity = |number: U32| number.get() == NONE || number.get() < self.entities();
-        ensure(targeted.iter().all(|record| is_entity(record.holder) && is_entity(record.scope)))?;
-        targeted.iter().try_for_each(|record| self.record::<ForbidRecord>(record.forbid.get()).map(drop))
+        let mut earlier = None;
+        each(targeted, pause, |record| {
+            let place = Some((record.holder.get(), record.scope.get(), record.forbid.get()));
+            ensure(earlier <= place)?;
+            earlier = place;
+            ensure(is_entity(record.holder) && is_entity(record.scope))?;
+            self.record::<ForbidRecord>(record.forbid.get()).map(drop)
+        })
     }
 }
