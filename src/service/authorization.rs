@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Extensions;
+use http::{Extensions, header::CONTENT_TYPE};
 use tokio_stream::Empty;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming, body::Body};
 
 use super::{
     caller::{Admission, Asked, Gate},
     consistency::{Deadline, ask},
     convert,
     expensive::{Expensive, Ran},
-    fast::PlainBatch,
+    fast::{GRPC, PlainBatch},
     pdp::{Pdp, Refusal},
     proto::v1::{self, BatchAuthorizeSemantics as Semantics, authorization_service_server::AuthorizationService},
     registry::Connection,
-    stream::{Answers, Drain, answer_stream},
+    stream::{Drain, Questions, answer_stream},
 };
 use crate::{
     model::Malformed,
@@ -102,13 +102,21 @@ impl Authorization {
         self.pdp.batch_plain(batch, semantics, origin, &admission)
     }
 
-    /// Answers the questions of a stream.
-    pub(super) fn stream_in_place(&self, request: Request<Streaming<Bytes>>) -> Result<Answers, Refusal> {
-        let (admission, _) = self.admit(&request, Asked::Check, 1)?;
-        let origin = self.pdp.origin(Door::Stream, request.metadata().as_ref());
-        let connection = connection(request.extensions()).map(Arc::clone);
+    /// Answers the questions of a stream, which is uncompressed.
+    pub(super) fn stream(&self, request: http::Request<Body>) -> http::Response<Body> {
+        let (head, body) = request.into_parts();
+        let connection = connection(&head.extensions);
+        let admission = match self.pdp.admit(connection.map(Arc::as_ref), Asked::Check, 1) {
+            Ok(admission) => admission,
+            Err(refusal) => return Status::from(refusal).into_http(),
+        };
+        let origin = self.pdp.origin(Door::Stream, &head.headers);
+        let questions = Questions::new(body, self.pdp.gate().read(|live| live.message_bytes));
         let (pdp, drain) = (Arc::clone(&self.pdp), self.drain.clone());
-        Ok(answer_stream(pdp, request.into_inner(), drain, origin, (connection, admission)))
+        let answers = answer_stream(pdp, questions, drain, origin, (connection.map(Arc::clone), admission));
+        let mut response = http::Response::new(Body::new(answers));
+        response.headers_mut().insert(CONTENT_TYPE, GRPC);
+        response
     }
 
     fn check_batch(&self, items: usize, semantics: i32, request_id: &str) -> Result<Semantics, Refusal> {
@@ -173,7 +181,7 @@ impl AuthorizationService for Authorization {
 
     type AuthorizeStreamStream = Empty<Result<v1::AuthorizeStreamResponse, Status>>;
 
-    /// Never called: its messages are read in place, by `stream_in_place`.
+    /// Never called: its messages are read in place, by `stream`.
     async fn authorize_stream(
         &self,
         _: Request<Streaming<v1::AuthorizeStreamRequest>>,

@@ -1,22 +1,21 @@
-//! Batches and streams, whose messages are read in place and whose answers are written as they are made. Between
-//! tonic's framing, which stays as it is, and the [`Authorization`] service, which has the last word on every message
-//! that is out of the ordinary. Not another door: the same function decides.
+//! Batches, whose messages are read in place and whose answers are written as they are made. Between tonic's framing,
+//! which stays as it is, and the [`Authorization`] service, which has the last word on every message that is out of the
+//! ordinary. Not another door: the same function decides.
 
 use std::pin::Pin;
 
 use bytes::{Buf, BufMut, Bytes};
 use prost::Message;
 use tonic::{
-    Request, Response, Status, Streaming,
+    Request, Response, Status,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    server::{StreamingService, UnaryService},
+    server::UnaryService,
 };
 
 use super::{
     authorization::{Authorization, INLINE_BATCH},
     fast::PlainBatch,
     proto::v1::authorization_service_server::AuthorizationService,
-    stream::Answers,
     wire,
 };
 
@@ -58,7 +57,7 @@ impl Decoder for Raw {
     }
 }
 
-type Answering<T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send>>;
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Bytes>, Status>> + Send>>;
 
 /// `BatchAuthorize`.
 #[derive(Debug, Clone)]
@@ -66,7 +65,7 @@ pub(super) struct Batches(pub(super) Authorization);
 
 impl UnaryService<Bytes> for Batches {
     type Response = Bytes;
-    type Future = Answering<Bytes>;
+    type Future = Answering;
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         let Self(service) = self.clone();
@@ -79,20 +78,5 @@ impl UnaryService<Bytes> for Batches {
             let answer = service.batch_authorize(Request::from_parts(metadata, extensions, batch)).await?;
             Ok(answer.map(|answer| answer.encode_to_vec().into()))
         })
-    }
-}
-
-/// `AuthorizeStream`.
-#[derive(Debug, Clone)]
-pub(super) struct Streams(pub(super) Authorization);
-
-impl StreamingService<Bytes> for Streams {
-    type Response = Bytes;
-    type ResponseStream = Answers;
-    type Future = Answering<Answers>;
-
-    fn call(&mut self, request: Request<Streaming<Bytes>>) -> Self::Future {
-        let Self(service) = self.clone();
-        Box::pin(async move { Ok(Response::new(service.stream_in_place(request)?)) })
     }
 }

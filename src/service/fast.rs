@@ -13,19 +13,17 @@ use http::{HeaderMap, HeaderValue, Method, Response, Version, header::CONTENT_TY
 use tonic::{Status, body::Body};
 
 use super::{
+    framing::{Next, PREFIX, prefix},
     headers::GRPC_ENCODING,
     pdp::Pdp,
     registry::Connection,
     written::{response, response_length},
 };
-pub(super) use body::{Gather, Reply};
+pub(super) use body::{Gather, Replay, Reply};
 pub use plain::{PlainBatch, PlainQuestion};
 
 const PATH: &str = "/sidegate.v1.AuthorizationService/Authorize";
-const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
-
-/// gRPC's prefix of a message: a flag for compression and four bytes of length.
-const PREFIX: usize = 5;
+pub(super) const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// What answers plain calls.
 #[derive(Debug, Clone)]
@@ -46,14 +44,13 @@ impl FastPath {
                 .headers
                 .get(CONTENT_TYPE)
                 .is_some_and(|kind| matches!(kind.as_bytes(), b"application/grpc" | b"application/grpc+proto"))
-            && head.headers.get(&GRPC_ENCODING).is_none_or(|encoding| encoding.as_bytes() == b"identity")
+            && is_identity(&head.headers)
     }
 
     /// Whether a frame is one whole uncompressed message of a size that is allowed.
     pub(super) fn is_message(&self, frame: &[u8]) -> bool {
-        let Some(([0, length @ ..], message)) = frame.split_first_chunk::<PREFIX>() else { return false };
         let most = self.0.gate().read(|live| live.message_bytes);
-        u32::from_be_bytes(*length) as usize == message.len() && message.len() <= most
+        Next::of(frame, most) == Next::Whole(frame.len())
     }
 
     /// The answer to a frame that [is a message](Self::is_message); `None` leaves it to the router.
@@ -66,7 +63,7 @@ impl FastPath {
         });
         Some(match answer {
             Ok(frame) => {
-                let mut response = Response::new(Reply::Message(frame?));
+                let mut response = Response::new(Reply::Message(frame));
                 response.headers_mut().insert(CONTENT_TYPE, GRPC);
                 response
             }
@@ -75,13 +72,17 @@ impl FastPath {
     }
 }
 
+/// Whether the messages of a call are said to be as they are.
+pub(super) fn is_identity(headers: &HeaderMap) -> bool {
+    headers.get(&GRPC_ENCODING).is_none_or(|encoding| encoding.as_bytes() == b"identity")
+}
+
 /// A message of this length with its prefix.
-fn framed(length: usize, write: impl FnOnce(&mut Vec<u8>)) -> Option<Bytes> {
+fn framed(length: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     let mut frame = Vec::with_capacity(PREFIX + length);
-    frame.push(0);
-    frame.extend_from_slice(&u32::try_from(length).ok()?.to_be_bytes());
+    frame.extend_from_slice(&prefix(length));
     write(&mut frame);
-    Some(frame.into())
+    frame.into()
 }
 
 #[cfg(test)]
@@ -100,7 +101,7 @@ mod tests {
     };
 
     fn framed(message: &impl Message) -> Bytes {
-        super::framed(message.encoded_len(), |frame| message.encode(frame).unwrap()).unwrap()
+        super::framed(message.encoded_len(), |frame| message.encode(frame).unwrap())
     }
 
     fn head(change: impl FnOnce(&mut Request<()>)) -> Parts {

@@ -107,14 +107,16 @@ pub(super) struct Leaving {
     /// What it begins with, if that was there at once.
     first: Option<Result<Frame<Bytes>, Status>>,
     ended: bool,
-    _held: Option<Held>,
+    held: Option<Held>,
+    /// Whether more may follow the beginning at any time.
+    streams: bool,
     _in_flight: Option<InFlight>,
 }
 
 impl Leaving {
     /// Of a body that takes no room.
     pub(super) fn of(body: Reply) -> Self {
-        Self { body, first: None, ended: false, _held: None, _in_flight: None }
+        Self { body, first: None, ended: false, held: None, streams: false, _in_flight: None }
     }
 
     /// Of a small body.
@@ -123,8 +125,13 @@ impl Leaving {
     }
 
     /// Of a body that is asked for its beginning, which for most calls is all of the message: what is large has to find
-    /// room. `None` where it finds none.
-    pub(super) fn new(mut body: Reply, in_flight: Option<InFlight>, cx: &mut Context<'_>) -> Option<Self> {
+    /// room. `None` where it finds none. With `streams` it may go on for as long as the client likes.
+    pub(super) fn new(
+        mut body: Reply,
+        in_flight: Option<InFlight>,
+        streams: bool,
+        cx: &mut Context<'_>,
+    ) -> Option<Self> {
         let (mut first, mut ended) = (None, body.is_end_stream());
         // What was answered before the router is small, and is not asked.
         if !ended && matches!(body, Reply::Routed(_)) {
@@ -145,7 +152,7 @@ impl Leaving {
                 }
             }
         }
-        Some(Self { body, first, ended, _held: held, _in_flight: in_flight })
+        Some(Self { body, first, ended, held, streams, _in_flight: in_flight })
     }
 }
 
@@ -159,6 +166,11 @@ impl HttpBody for Leaving {
         }
         if self.ended {
             return Poll::Ready(None);
+        }
+        // More is asked for when the client had room for what came before. Held to its end, the beginning of a stream
+        // would be found to be taken too slowly, and its connection closed.
+        if self.streams {
+            self.held = None;
         }
         Pin::new(&mut self.body).poll_frame(cx)
     }
@@ -178,5 +190,50 @@ impl HttpBody for Leaving {
             hint.set_lower(hint.lower().saturating_add(known));
         }
         hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, task::Waker};
+
+    use tonic::body::Body as TonicBody;
+
+    use super::*;
+    use crate::{
+        observe::metrics::Metrics,
+        service::{Peer, Registry},
+    };
+
+    /// Gives what is here, and then nothing for ever.
+    struct Slow(VecDeque<Bytes>);
+
+    impl HttpBody for Slow {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            self.0.pop_front().map_or(Poll::Pending, |data| Poll::Ready(Some(Ok(Frame::data(data)))))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_stream_begins_with_is_held_until_more_is_asked_for() {
+        let large = Bytes::from(vec![7; 32 * 1024]);
+        let registry = Arc::new(Registry::new(1, Arc::new(Metrics::default())));
+        let registered = registry.register(Peer::Unknown, "data").unwrap();
+        let held = || registered.connection().share.held();
+        let mut nobody = Context::from_waker(Waker::noop());
+        for streams in [true, false] {
+            let body = Reply::Routed(TonicBody::new(Slow([large.clone()].into())));
+            let in_flight = Some(InFlight::new(registered.connection()));
+            let mut leaving = Leaving::new(body, in_flight, streams, &mut nobody).unwrap();
+            assert!(matches!(Pin::new(&mut leaving).poll_frame(&mut nobody), Poll::Ready(Some(Ok(_)))));
+            assert_eq!(held(), large.len(), "not before there is room for more");
+            assert!(Pin::new(&mut leaving).poll_frame(&mut nobody).is_pending());
+            assert_eq!(held(), if streams { 0 } else { large.len() });
+            drop(leaving);
+            assert_eq!(held(), 0);
+        }
     }
 }

@@ -1,7 +1,41 @@
 //! Where one message of a call's body ends and the next begins. It reads lengths, never messages.
 
 /// A message is led by a byte for its encoding and four for its length (gRPC over HTTP/2, "Length-Prefixed-Message").
-const PREFIX: usize = 5;
+pub(super) const PREFIX: usize = 5;
+
+/// The prefix of an uncompressed message of so many bytes; no answer is too long for it.
+pub(super) fn prefix(length: usize) -> [u8; PREFIX] {
+    let [a, b, c, d] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    [0, a, b, c, d]
+}
+
+/// What bytes begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// An uncompressed message that is all here: so many bytes with its prefix.
+    Whole(usize),
+    /// A part of one, or nothing: so many bytes are missing of it, or of its prefix.
+    Part(usize),
+    /// A compressed message, or one that is larger than it may be.
+    Odd,
+}
+
+impl Next {
+    /// Where a message may have `most` bytes.
+    pub(super) fn of(bytes: &[u8], most: usize) -> Self {
+        let Some(([flag, length @ ..], message)) = bytes.split_first_chunk::<PREFIX>() else {
+            return Self::Part(PREFIX - bytes.len());
+        };
+        let length = u32::from_be_bytes(*length) as usize;
+        if *flag != 0 || length > most {
+            Self::Odd
+        } else if length > message.len() {
+            Self::Part(length - message.len())
+        } else {
+            Self::Whole(PREFIX + length)
+        }
+    }
+}
 
 /// Follows a body.
 #[derive(Debug, Default)]

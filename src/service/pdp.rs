@@ -37,6 +37,8 @@ use crate::{
     snapshot::{Snapshot, Store},
 };
 
+pub(super) use plain::in_stream;
+
 /// Why a question has no answer. Never an allow: a caller treats each as a denial.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {

@@ -62,6 +62,11 @@ impl Share {
         fits
     }
 
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
     /// Waits until something has been held for too long.
     pub(super) async fn overdue(&self) {
         self.overdue.notified().await;

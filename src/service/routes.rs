@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    future::ready,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -18,8 +19,9 @@ use tower::Service;
 
 use super::{
     authorization::Authorization,
-    direct::{Batches, Raw, Streams},
+    direct::{Batches, Raw},
     envoy::{Bounded, Envoy},
+    fast::is_identity,
     health::HealthService,
     proto::{
         DESCRIPTORS,
@@ -99,16 +101,16 @@ impl Service<Request<Body>> for Calls {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let gate = self.authorization.gate();
-        let grpc = |most| Grpc::new(Raw).apply_max_message_size_config(Some(most), None);
-        let authorization = self.authorization.clone();
         match request.uri().path() {
             "/sidegate.v1.AuthorizationService/BatchAuthorize" => {
-                let mut grpc = grpc(gate.read(|live| live.batch_bytes));
-                Box::pin(async move { Ok(grpc.unary(Batches(authorization), request).await) })
+                let most = gate.read(|live| live.batch_bytes);
+                let mut grpc = Grpc::new(Raw).apply_max_message_size_config(Some(most), None);
+                let batches = Batches(self.authorization.clone());
+                Box::pin(async move { Ok(grpc.unary(batches, request).await) })
             }
-            "/sidegate.v1.AuthorizationService/AuthorizeStream" => {
-                let mut grpc = grpc(gate.read(|live| live.message_bytes));
-                Box::pin(async move { Ok(grpc.streaming(Streams(authorization), request).await) })
+            // What is encoded is refused behind the router, as it is of every call.
+            "/sidegate.v1.AuthorizationService/AuthorizeStream" if is_identity(request.headers()) => {
+                Box::pin(ready(Ok(self.authorization.stream(request))))
             }
             _ => {
                 let most = gate.read(|live| live.message_bytes);

@@ -3,12 +3,12 @@
 
 mod alike;
 
-use bytes::Bytes;
 use prost::Message;
 
 use super::{
     caller::Reasons,
     convert::{decision, reason},
+    framing::prefix,
     proto::v1,
 };
 use crate::{
@@ -126,17 +126,23 @@ pub(super) fn response(out: &mut Vec<u8>, shown: &Shown<'_>, stamp: &Stamp<'_>, 
     put_text(out, 7, &[request_id]);
 }
 
-/// An `AuthorizeStreamResponse` with an answer that is put together from the bytes of a verdict and of a stamp.
-pub(super) fn stream_response(verdict: &[u8], stamp: &[u8], request_id: &str) -> Bytes {
+/// An `AuthorizeStreamResponse` behind its prefix, with an answer that is put together from the bytes of a verdict and of
+/// a stamp.
+pub(super) fn stream_response(out: &mut Vec<u8>, verdict: &[u8], stamp: &[u8], request_id: &str) {
     let id = text_length(request_id.len());
     let response = verdict.len() + stamp.len() + id;
-    let mut out = Vec::with_capacity(id + field_length(response));
-    put_text(&mut out, 1, &[request_id]);
-    put_head(&mut out, 2, response);
+    out.extend_from_slice(&prefix(id + field_length(response)));
+    put_text(out, 1, &[request_id]);
+    put_head(out, 2, response);
     out.extend_from_slice(verdict);
     out.extend_from_slice(stamp);
-    put_text(&mut out, 7, &[request_id]);
-    out.into()
+    put_text(out, 7, &[request_id]);
+}
+
+/// The same of a question that was not decided, or not in place.
+pub(super) fn other_stream_response(out: &mut Vec<u8>, response: &v1::AuthorizeStreamResponse) {
+    out.extend_from_slice(&prefix(response.encoded_len()));
+    response.encode_raw(out);
 }
 
 /// A result of a `BatchAuthorizeResponse`, with the bytes of a verdict.

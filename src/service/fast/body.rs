@@ -74,6 +74,13 @@ pub(in crate::service) struct Replay<B: Body<Data = Bytes>> {
     rest: B,
 }
 
+impl<B: Body<Data = Bytes>> Replay<B> {
+    /// A body of which this much has been read.
+    pub(in crate::service) fn new(first: Bytes, next: Option<Result<Frame<Bytes>, B::Error>>, rest: B) -> Self {
+        Self { first: Some(first), next, rest }
+    }
+}
+
 impl<B: Body<Data = Bytes> + Unpin> Body for Replay<B>
 where
     B::Error: Unpin,

@@ -13,7 +13,7 @@ use crate::{
         caller::{Asked, Caller},
         convert,
         fast::{PlainBatch, PlainQuestion},
-        proto::v1::{self, BatchAuthorizeSemantics as Semantics},
+        proto::v1::{self, BatchAuthorizeSemantics as Semantics, authorize_stream_response::Outcome as Streamed},
         registry::Connection,
         written::{self, Shown, Stamp},
     },
@@ -80,7 +80,7 @@ impl Pdp {
         questions: &[PlainQuestion<'_>],
         origin: Origin,
         caller: &Caller,
-        mut answer: impl FnMut(Result<Bytes, Refusal>, &str),
+        out: &mut Vec<u8>,
     ) {
         let charge = || self.gate.charge(caller, 1);
         let answered = self.with_snapshot(None, |snapshot| {
@@ -90,15 +90,17 @@ impl Pdp {
                 questions,
                 charge,
                 |_| false,
-                |outcome, id| {
-                    answer(outcome.map(|verdict| written::stream_response(verdict, &stamp, id)), id);
+                |outcome, id| match outcome {
+                    Ok(verdict) => written::stream_response(out, verdict, &stamp, id),
+                    Err(refusal) => written::other_stream_response(out, &in_stream(Err(refusal), id)),
                 },
             );
             Ok(())
         });
         if let Err(refusal) = answered {
             for PlainQuestion { request_id, .. } in questions {
-                answer(charge().and(Err(refusal.clone())), request_id);
+                let refusal = charge().err().unwrap_or_else(|| refusal.clone());
+                written::other_stream_response(out, &in_stream(Err(refusal), request_id));
             }
         }
     }
@@ -109,4 +111,14 @@ fn refused(refusal: Refusal, request_id: &str) -> v1::BatchAuthorizeResult {
     let request_id = convert::returned_request_id(request_id).to_owned();
     let outcome = Some(v1::batch_authorize_result::Outcome::Error(refusal.into_item()));
     v1::BatchAuthorizeResult { request_id, outcome }
+}
+
+/// The answer to one question of a stream.
+pub(in crate::service) fn in_stream(
+    answer: Result<v1::AuthorizeResponse, Refusal>,
+    request_id: &str,
+) -> v1::AuthorizeStreamResponse {
+    let request_id = convert::returned_request_id(request_id).to_owned();
+    let outcome = answer.map_or_else(|refusal| Streamed::Error(refusal.into_item()), Streamed::Response);
+    v1::AuthorizeStreamResponse { request_id, outcome: Some(outcome) }
 }

@@ -4,6 +4,7 @@ use proptest::{collection::vec, prelude::*};
 use prost::Message;
 
 use super::*;
+use crate::service::framing::{Next, PREFIX};
 
 /// The same in both forms.
 #[derive(Debug, Clone)]
@@ -95,10 +96,15 @@ proptest! {
         response(&mut out, &drawn.shown(), &drawn.stamp(), &drawn.request_id);
         prop_assert_eq!(&out[..], &drawn.response().encode_to_vec()[..]);
         prop_assert_eq!(out.len(), response_length(&drawn.shown(), &drawn.stamp(), &drawn.request_id));
-        let out = stream_response(&drawn.shown().bytes(), &drawn.stamp().bytes(), &drawn.request_id);
+        let mut out = Vec::new();
+        stream_response(&mut out, &drawn.shown().bytes(), &drawn.stamp().bytes(), &drawn.request_id);
         let outcome = Some(v1::authorize_stream_response::Outcome::Response(drawn.response()));
         let expected = v1::AuthorizeStreamResponse { request_id: drawn.request_id, outcome };
-        prop_assert_eq!(&out[..], &expected.encode_to_vec()[..]);
+        let mut other = Vec::new();
+        other_stream_response(&mut other, &expected);
+        prop_assert_eq!(&out, &other);
+        prop_assert_eq!(Next::of(&out, usize::MAX), Next::Whole(out.len()));
+        prop_assert_eq!(&out[PREFIX..], &expected.encode_to_vec()[..]);
     }
 
     #[test]
