@@ -60,6 +60,9 @@ struct Shared {
 pub(super) struct Watcher {
     alarm: Alarm,
     shared: Arc<Shared>,
+    /// The first, for the first arming. It is made where no other thread is being started, which could take the place of
+    /// the one that is tried for it.
+    made: Option<notify::Result<Guarded>>,
     inner: Option<Guarded>,
     /// What is watched, with the device and inode it had: a directory that was made anew needs a new watch.
     armed: BTreeMap<PathBuf, (u64, u64)>,
@@ -74,9 +77,12 @@ pub(super) struct Watcher {
 impl Watcher {
     /// With `enabled` false it never watches, and says so: polling alone.
     pub(super) fn new(alarm: Alarm, enabled: bool) -> Self {
+        let shared = Arc::default();
+        let made = enabled.then(|| new_watcher(alarm.clone(), Arc::clone(&shared)));
         Self {
             alarm,
-            shared: Arc::default(),
+            shared,
+            made,
             inner: None,
             armed: BTreeMap::new(),
             gone: BTreeSet::new(),
@@ -143,7 +149,10 @@ impl Watcher {
         }
         let watcher = match &mut self.inner {
             Some(watcher) => watcher,
-            none => none.insert(new_watcher(self.alarm.clone(), Arc::clone(&self.shared))?),
+            none => {
+                let made = self.made.take();
+                none.insert(made.unwrap_or_else(|| new_watcher(self.alarm.clone(), Arc::clone(&self.shared)))?)
+            }
         };
         for (directory, identity) in &self.armed {
             if wanted.get(directory) != Some(identity) && watcher.call(|inner| inner.unwatch(directory)).is_err() {
