@@ -48,10 +48,10 @@ impl Snapshots {
     }
 
     fn status(&self) -> v1::SnapshotStatus {
-        let failure = self.store.status().failure;
+        let (status, live) = self.store.status_and_live();
         v1::SnapshotStatus {
-            live: self.store.load_full().map(|live| info(&live)),
-            failure: failure.map(|failure| {
+            live: live.map(|live| info(&live)),
+            failure: status.failure.map(|failure| {
                 let Failure { at, took: _, summary, errors, error_count, rendered: _ } = failure.as_ref();
                 v1::ReloadFailure {
                     failed_at: moment(*at),

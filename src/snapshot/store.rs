@@ -67,11 +67,20 @@ impl Store {
         self.status.borrow().clone()
     }
 
+    /// What changed last, and what has been live since.
+    pub fn status_and_live(&self) -> (Status, Option<Arc<Snapshot>>) {
+        let status = self.status.borrow();
+        (status.clone(), self.live.load_full())
+    }
+
     /// Makes a snapshot live and returns the one it replaces. Called by one thread only.
     pub(super) fn publish(&self, snapshot: Arc<Snapshot>) -> Option<Arc<Snapshot>> {
-        let generation = snapshot.generation;
-        let old = self.live.swap(Some(snapshot));
-        self.status.send_replace(Status { generation, failure: None, stale: false });
+        let mut old = None;
+        // Within the status's lock: who has found it live finds no status of the one before.
+        self.status.send_modify(|status| {
+            *status = Status { generation: snapshot.generation, failure: None, stale: false };
+            old = self.live.swap(Some(snapshot));
+        });
         old
     }
 
@@ -165,6 +174,11 @@ mod tests {
                     let (generation, sequence, digest) = seen.unwrap();
                     assert!(generation >= last, "{generation} after {last}");
                     assert_eq!((sequence, digest), (generation, generation.to_string()));
+                    if full {
+                        assert!(store.status().generation >= generation, "live, and not said to be");
+                        let (status, live) = store.status_and_live();
+                        assert_eq!(status.generation, live.unwrap().generation);
+                    }
                     (last, reads) = (generation, reads + 1);
                 }
                 reads
