@@ -1,6 +1,10 @@
 //! The whole daemon in one process, with a stand-in for the policy language.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use tonic::Code;
 
@@ -95,6 +99,14 @@ fn refusal<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> (Code, String,
     (code, message, field)
 }
 
+/// Health follows the first snapshot a moment later.
+fn until_serving(client: &Blocking) {
+    let begun = Instant::now();
+    while client.call(|client| client.health("")).unwrap() != ServingStatus::Serving {
+        assert!(begun.elapsed() < LIMIT, "a snapshot is live, and health does not say so");
+    }
+}
+
 #[test]
 fn answers_over_tcp_and_a_unix_socket() {
     let daemon = daemon("a 7").ready();
@@ -106,7 +118,7 @@ fn answers_over_tcp_and_a_unix_socket() {
         assert_eq!(answer.request_id, "r1");
         assert_eq!(answer.snapshot.as_ref().unwrap().sequence, 7);
         assert!(answer.evaluated_at.unwrap().seconds > 1_700_000_000);
-        assert_eq!(client.call(|client| client.health("")).unwrap(), ServingStatus::Serving);
+        until_serving(&client);
         let explained = client.call(|client| client.explain(question("nothing"))).unwrap();
         assert_eq!(explained.response.unwrap().reason(), v1::Reason::UnknownType);
     }
@@ -171,7 +183,7 @@ fn without_a_snapshot_it_stays_up_and_mends() {
     assert_eq!(daemon.ops("/readyz").0, 200);
     // The news of a swap follows it.
     let metrics = || daemon.ops("/metrics").1;
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while !metrics().contains("sidegate_reloads_total{result=\"applied\"} 1") {
         assert!(begun.elapsed() < LIMIT, "{}", metrics());
     }

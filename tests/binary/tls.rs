@@ -255,7 +255,9 @@ fn the_command_line_reaches_it() {
     let (certificate, key) = (write("me.pem", &client.certificate), write("me.key", &client.key));
     let health = ["health", "--server", &daemon.data, "--tls-ca", &ca];
     let shows = ["--tls-certificate", &certificate, "--tls-key", &key];
-    let ended = run(&[&health[..], &shows].concat());
+    let asked = [&health[..], &shows].concat();
+    until("health follows the snapshot", || run(&asked).code == Some(0));
+    let ended = run(&asked);
     assert_eq!((ended.code, ended.out.trim()), (Some(0), "SERVING"), "{}", ended.err);
     assert_eq!(run(&health).code, Some(69), "it shows nothing");
     let check = ["check", "--server", &daemon.data, "--tls-ca", &ca, "user/ana", "access", "workspace/prod"];

@@ -133,6 +133,7 @@ fn what_a_killed_writer_leaves_is_refused() {
     compile(&first, &compiled);
     compile(&second, &next);
     let daemon = Daemon::serve(tempfile::tempdir().unwrap(), &compiled, &[]).ready();
+    until("the first is told of", || live(&daemon) == [first.digest.as_str()]);
     let size = usize::try_from(fs::metadata(&next).unwrap().len()).unwrap();
     for refused in 1..=4 {
         let writer = writer(&next, &compiled, 1 + dice.below(size - 1));
