@@ -4,14 +4,20 @@
 use std::{
     pin::Pin,
     sync::{Arc, atomic::Ordering},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
+use http::HeaderMap;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tonic::Status;
 
-use super::{fast::Reply, framing::Framing, registry::Connection, room::Held};
+use super::{
+    fast::Reply,
+    framing::Framing,
+    registry::Connection,
+    room::{Held, SMALL},
+};
 
 /// A call, counted from its headers to the end of its answer.
 #[derive(Debug)]
@@ -96,8 +102,17 @@ impl HttpBody for Arriving {
     }
 }
 
-fn length(frame: &Frame<Bytes>) -> usize {
-    frame.data_ref().map_or(0, Bytes::len)
+/// What is sent, with the room that it takes. Not given back before all of it is written: hyper hands a whole frame to h2
+/// as soon as the client has room for one byte, and asks for the next at once.
+struct Sent {
+    bytes: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// What the client is sent; the call lasts as long as it.
@@ -107,53 +122,60 @@ pub(super) struct Leaving {
     /// What it begins with, if that was there at once.
     first: Option<Result<Frame<Bytes>, Status>>,
     ended: bool,
-    held: Option<Held>,
-    /// Whether more may follow the beginning at any time.
-    streams: bool,
-    _in_flight: Option<InFlight>,
+    in_flight: Option<InFlight>,
 }
 
 impl Leaving {
     /// Of a body that takes no room.
     pub(super) fn of(body: Reply) -> Self {
-        Self { body, first: None, ended: false, held: None, streams: false, _in_flight: None }
+        Self { body, first: None, ended: false, in_flight: None }
     }
 
     /// Of a small body.
     pub(super) fn plain(body: Reply, in_flight: InFlight) -> Self {
-        Self { _in_flight: Some(in_flight), ..Self::of(body) }
+        Self { in_flight: Some(in_flight), ..Self::of(body) }
     }
 
-    /// Of a body that is asked for its beginning, which for most calls is all of the message: what is large has to find
-    /// room. `None` where it finds none. With `streams` it may go on for as long as the client likes.
-    pub(super) fn new(
-        mut body: Reply,
-        in_flight: Option<InFlight>,
-        streams: bool,
-        cx: &mut Context<'_>,
-    ) -> Option<Self> {
-        let (mut first, mut ended) = (None, body.is_end_stream());
+    /// Of a body that is asked for its beginning, which for most calls is all of the message.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub(super) fn new(body: Reply, in_flight: Option<InFlight>, cx: &mut Context<'_>) -> Result<Self, Status> {
+        let mut leaving = Self { in_flight, ..Self::of(body) };
+        leaving.ended = leaving.body.is_end_stream();
+        if let Some(InFlight(connection)) = &leaving.in_flight {
+            // A stream may be answered before its client says anything: then it is the answer that counts.
+            connection.heard.store(true, Ordering::Relaxed);
+        }
         // What was answered before the router is small, and is not asked.
-        if !ended && matches!(body, Reply::Routed(_)) {
-            match Pin::new(&mut body).poll_frame(cx) {
-                Poll::Ready(Some(frame)) => first = Some(frame),
-                Poll::Ready(None) => ended = true,
+        if !leaving.ended && matches!(leaving.body, Reply::Routed(_)) {
+            match Pin::new(&mut leaving.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => leaving.first = Some(Ok(leaving.find_room(frame)?)),
+                Poll::Ready(Some(Err(error))) => leaving.first = Some(Err(error)),
+                Poll::Ready(None) => leaving.ended = true,
                 Poll::Pending => {}
             }
         }
-        let mut held = None;
-        if let Some(InFlight(connection)) = &in_flight {
-            // A stream may be answered before its client says anything: then it is the answer that counts.
-            connection.heard.store(true, Ordering::Relaxed);
-            if let Some(Ok(frame)) = &first {
-                let held = held.insert(Held::new(connection));
-                if !held.grow(length(frame)) {
-                    return None;
-                }
-            }
-        }
-        Some(Self { body, first, ended, held, streams, _in_flight: in_flight })
+        Ok(leaving)
     }
+
+    /// Finds room for what is large; what is small goes as it is.
+    fn find_room(&self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Status> {
+        let Some(InFlight(connection)) = &self.in_flight else { return Ok(frame) };
+        if length(&frame) <= SMALL {
+            return Ok(frame);
+        }
+        let mut held = Held::new(connection);
+        if held.grow(length(&frame)) {
+            Ok(frame.map_data(|bytes| Bytes::from_owner(Sent { bytes, _held: held })))
+        } else {
+            Err(Status::resource_exhausted("too many answers are not taken; try again later"))
+        }
+    }
+}
+
+fn length(frame: &Frame<Bytes>) -> usize {
+    frame.data_ref().map_or(0, Bytes::len)
 }
 
 impl HttpBody for Leaving {
@@ -167,12 +189,13 @@ impl HttpBody for Leaving {
         if self.ended {
             return Poll::Ready(None);
         }
-        // More is asked for when the client had room for what came before. Held to its end, the beginning of a stream
-        // would be found to be taken too slowly, and its connection closed.
-        if self.streams {
-            self.held = None;
-        }
-        Pin::new(&mut self.body).poll_frame(cx)
+        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)?) else { return Poll::Ready(None) };
+        let frame = self.find_room(frame).or_else(|status| {
+            self.ended = true;
+            let mut trailers = HeaderMap::with_capacity(2);
+            status.add_header(&mut trailers).map(|()| Frame::trailers(trailers))
+        });
+        Poll::Ready(Some(frame))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -218,22 +241,51 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_stream_begins_with_is_held_until_more_is_asked_for() {
-        let large = Bytes::from(vec![7; 32 * 1024]);
+    async fn what_is_large_takes_room_until_it_is_written() {
         let registry = Arc::new(Registry::new(1, Arc::new(Metrics::default())));
         let registered = registry.register(Peer::Unknown, "data").unwrap();
         let held = || registered.connection().share.held();
         let mut nobody = Context::from_waker(Waker::noop());
-        for streams in [true, false] {
-            let body = Reply::Routed(TonicBody::new(Slow([large.clone()].into())));
-            let in_flight = Some(InFlight::new(registered.connection()));
-            let mut leaving = Leaving::new(body, in_flight, streams, &mut nobody).unwrap();
-            assert!(matches!(Pin::new(&mut leaving).poll_frame(&mut nobody), Poll::Ready(Some(Ok(_)))));
-            assert_eq!(held(), large.len(), "not before there is room for more");
-            assert!(Pin::new(&mut leaving).poll_frame(&mut nobody).is_pending());
-            assert_eq!(held(), if streams { 0 } else { large.len() });
-            drop(leaving);
-            assert_eq!(held(), 0);
-        }
+        let (large, small) = (Bytes::from(vec![7; 32 * 1024]), Bytes::from(vec![8; SMALL]));
+        let body = Reply::Routed(TonicBody::new(Slow([&large, &large, &small].map(Bytes::clone).into())));
+        let in_flight = Some(InFlight::new(registered.connection()));
+        let mut leaving = Leaving::new(body, in_flight, &mut nobody).unwrap();
+        let mut next = || match Pin::new(&mut leaving).poll_frame(&mut nobody) {
+            Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap(),
+            other => panic!("{other:?}"),
+        };
+        let (mut first, second) = (next(), next());
+        assert_eq!((&first, &second, held()), (&large, &large, 2 * large.len()));
+        assert_eq!((next(), held()), (small, 2 * large.len()), "what is small is not counted");
+        // As h2 does it, frame by frame.
+        drop(first.split_to(16 * 1024));
+        assert_eq!(held(), 2 * large.len());
+        drop(first);
+        assert_eq!(held(), large.len());
+        drop(leaving);
+        assert_eq!(held(), large.len(), "also when the body has ended");
+        drop(second);
+        assert_eq!(held(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_stream_for_whose_answers_there_is_no_room_ends_with_the_reason() {
+        let registry = Arc::new(Registry::new(1, Arc::new(Metrics::default())));
+        let registered = registry.register(Peer::Unknown, "data").unwrap();
+        let mut nobody = Context::from_waker(Waker::noop());
+        let large = Bytes::from(vec![7; 1 << 20]);
+        let mut taken = Vec::new();
+        let body = Reply::Routed(TonicBody::new(Slow(std::iter::repeat_n(large, 100).collect())));
+        let in_flight = Some(InFlight::new(registered.connection()));
+        let mut leaving = Leaving::new(body, in_flight, &mut nobody).unwrap();
+        let trailers = loop {
+            let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut leaving).poll_frame(&mut nobody) else { panic!() };
+            match frame.into_data() {
+                Ok(data) => taken.push(data),
+                Err(frame) => break frame.into_trailers().unwrap(),
+            }
+        };
+        assert_eq!((taken.len(), &trailers["grpc-status"]), (16, &"8".parse().unwrap()));
+        assert!(leaving.is_end_stream() && Pin::new(&mut leaving).poll_frame(&mut nobody).is_ready());
     }
 }

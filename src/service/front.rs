@@ -218,15 +218,13 @@ impl Going {
     fn answer(&mut self, cx: &mut Context<'_>) -> Poll<Response<Leaving>> {
         let response = ready!(self.poll_inner(cx));
         let (response, code) = self.begun(response);
-        // Its count went with it.
-        let streams = self.call.is_none();
         let (head, body) = response.into_parts();
-        let leaving = Leaving::new(body, self.in_flight.take(), streams, cx);
-        let (response, code) = if let Some(body) = leaving {
-            (Response::from_parts(head, body), code)
-        } else {
-            let status = Status::resource_exhausted("too many answers are not taken; try again later");
-            (told(status, self.plain), Code::ResourceExhausted.into())
+        let (response, code) = match Leaving::new(body, self.in_flight.take(), cx) {
+            Ok(body) => (Response::from_parts(head, body), code),
+            Err(status) => {
+                let code = status.code().into();
+                (told(status, self.plain), code)
+            }
         };
         // What answers once has nothing left that could fail.
         if let Some(mut call) = self.call.take() {

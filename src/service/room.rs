@@ -14,8 +14,8 @@ use tokio::{sync::Notify, task::AbortHandle, time::sleep};
 use super::registry::Connection;
 use crate::observe::metrics::{Metrics, Shed};
 
-/// A body up to this size is not counted: the limits of streams and connections bound those.
-const SMALL: usize = 16 * 1024;
+/// A body, or a part of an answer, up to this size is not counted: the limits of streams and connections bound those.
+pub(super) const SMALL: usize = 16 * 1024;
 /// What all connections may have held together, and one of them. A single body may be larger: its own cap bounds it.
 const MOST: usize = 48 * 1024 * 1024;
 const MOST_OF_ONE: usize = 16 * 1024 * 1024;

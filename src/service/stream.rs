@@ -164,6 +164,9 @@ impl Answers {
 
     /// Answers all of them in their order; fails at one that is no question, and then those behind it get no answer.
     fn answer(&mut self, runs: &[Run]) -> Result<(), Status> {
+        if runs.is_empty() {
+            return Ok(());
+        }
         let mut plain = Vec::with_capacity(AHEAD);
         for message in runs.iter().flat_map(Run::messages) {
             if let Some(question) = PlainQuestion::read_streamed(message) {
@@ -212,7 +215,7 @@ impl Answers {
     fn hand_on(&mut self) -> Bytes {
         self.room = self.answered.len();
         let mut answered = mem::take(&mut self.answered);
-        // Who reads slowly holds what is not sent: no more than it is.
+        // Who reads slowly holds what is not sent: that, and not much more.
         if answered.capacity() > 2 * self.room {
             answered.shrink_to_fit();
         }

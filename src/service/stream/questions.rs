@@ -105,7 +105,7 @@ impl Questions {
     fn close(&mut self) -> Cut {
         loop {
             match Next::of(&self.open, self.most) {
-                Next::Whole(_) => return Cut::Run(Run { bytes: self.open.split().freeze(), count: 1 }),
+                Next::Whole(_) => return Cut::Run(Run { bytes: mem::take(&mut self.open).freeze(), count: 1 }),
                 Next::Part(_) if self.come.is_empty() => return Cut::Nothing,
                 Next::Part(missing) => {
                     let part = self.come.split_to(missing.min(self.come.len()));
