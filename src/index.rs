@@ -22,6 +22,7 @@ use crate::compile::layout::{SECTIONS, header_flags};
 pub(crate) use entities::Sought;
 pub use held::Held;
 pub use open::OpenError;
+pub(crate) use open::STEP_BYTES;
 pub use read::Corrupt;
 pub(crate) use read::optional;
 pub use sizes::{Heaviest, Table};

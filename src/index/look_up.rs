@@ -254,19 +254,17 @@ impl Index {
 
     /// How much there is.
     pub fn counts(&self) -> Counts {
-        let sort = |number: u32| self.record::<TypeRecord>(number).map_or(0, |kind| kind.flags.get());
+        let is_subject = |flags: u32| flags & type_flags::SUBJECT != 0;
         let no_resource = type_flags::SUBJECT | type_flags::CREDENTIAL | type_flags::GROUP | type_flags::VIRTUAL;
-        let types = (0..self.count::<TypeRecord>()).filter(|n| sort(*n) & no_resource == 0);
-        let of_sort =
-            |entity: u32| self.record::<EntityRecord>(entity).map_or(0, |one| sort(u32::from(one.kind.get())));
-        let subjects = (0..self.entities()).filter(|entity| of_sort(*entity) & type_flags::SUBJECT != 0).count();
-        let resources = (0..self.entities()).filter(|entity| of_sort(*entity) & no_resource == 0).count();
+        let is_resource = |flags: u32| flags & no_resource == 0;
+        let types: &[TypeRecord] = self.records(0, self.count::<TypeRecord>()).unwrap_or_default();
         let wide = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
         Counts {
-            types: types.count(),
+            types: types.iter().filter(|kind| is_resource(kind.flags.get())).count(),
             roles: wide(self.count::<RoleRecord>()),
-            subjects,
-            resources,
+            // Opening has found all of the entities in order: nothing is damaged here.
+            subjects: self.count_entities(is_subject).unwrap_or_default(),
+            resources: self.count_entities(is_resource).unwrap_or_default(),
             bindings: wide(self.count::<BindingRecord>()),
             forbids: wide(self.count::<crate::compile::layout::ForbidRecord>()),
         }

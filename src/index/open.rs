@@ -47,8 +47,9 @@ pub enum OpenError {
     },
 }
 
-/// How much is hashed, and how many records are looked at, between two pauses: some microseconds.
-const STEP_BYTES: usize = 64 * 1024;
+/// How many bytes are read, hashed or written between two pauses: some microseconds.
+pub(crate) const STEP_BYTES: usize = 64 * 1024;
+/// How many records are looked at.
 const STEP_RECORDS: usize = 256;
 
 impl Index {
@@ -61,7 +62,7 @@ impl Index {
     }
 
     /// As [`Index::open`], for bytes of which the first `start` are not its own: a large file is never copied. The tables
-    /// of facts are looked at some hundred records at a time, with a call of `pause` in between.
+    /// that may be long are looked at some hundred records at a time, with a call of `pause` in between.
     pub(super) fn open_behind(bytes: Vec<u8>, start: usize, pause: &mut dyn FnMut()) -> Result<Self, OpenError> {
         let whole = Bytes::from(bytes);
         let own = whole.slice(start.min(whole.len())..);
@@ -89,14 +90,14 @@ impl Index {
     fn validate(&self, pause: &mut dyn FnMut()) -> Result<(), OpenError> {
         let damaged = |what| move |Corrupt| OpenError::Damaged { what };
         self.check_sizes()?;
-        self.check_levels().map_err(damaged("levels"))?;
-        self.check_names().map_err(damaged("names"))?;
+        self.check_levels(pause).map_err(damaged("levels"))?;
+        self.check_names(pause).map_err(damaged("names"))?;
         self.check_types().map_err(damaged("types"))?;
         self.check_permissions().map_err(damaged("permissions"))?;
-        self.check_values().map_err(damaged("values"))?;
-        self.check_conditions().map_err(damaged("conditions"))?;
-        self.check_roles().map_err(damaged("roles"))?;
-        self.check_requirements().map_err(damaged("requirements"))?;
+        self.check_values(pause).map_err(damaged("values"))?;
+        self.check_conditions(pause).map_err(damaged("conditions"))?;
+        self.check_roles(pause).map_err(damaged("roles"))?;
+        self.check_requirements(pause).map_err(damaged("requirements"))?;
         self.check_seats().map_err(damaged("seats"))?;
         self.check_entities(pause).map_err(damaged("entities"))?;
         self.check_forbids(pause).map_err(damaged("forbids"))?;
@@ -235,7 +236,7 @@ fn digest(bytes: &[u8], pause: &mut dyn FnMut()) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// Checks all of what grows with the facts: records, or the numbers of entities.
+/// Checks all of what grows with facts or roles: records, or the numbers of entities.
 fn each<T>(
     all: impl IntoIterator<Item = T>,
     pause: &mut dyn FnMut(),

@@ -18,6 +18,13 @@ impl Index {
         Ok(number(start)?..number(end)?)
     }
 
+    /// How many entities are of types with such flags.
+    pub(crate) fn count_entities(&self, are_meant: impl Fn(u32) -> bool) -> Result<usize, Corrupt> {
+        let all: &[TypeRecord] = self.records(0, self.count::<TypeRecord>())?;
+        let kinds = all.iter().zip(0..).filter(|(record, _)| are_meant(record.flags.get()));
+        kinds.map(|(_, kind)| self.entities_of(kind).map(|entities| entities.len())).sum()
+    }
+
     /// The types of those who ask, by number.
     pub(crate) fn subject_types(&self) -> Result<Vec<u16>, Corrupt> {
         let all: &[TypeRecord] = self.records(0, self.count::<TypeRecord>())?;

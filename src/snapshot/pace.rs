@@ -8,8 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many bytes are read, hashed or written between two looks at the time: some microseconds.
-pub(super) const STEP: usize = 64 * 1024;
 /// How long it works without a pause, where the core is not busy.
 const STRETCH: Duration = Duration::from_micros(50);
 /// What it may work for what it was made to wait: about what its niceness gives it of a busy core. Else a core that is

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use super::pace::STEP;
 use crate::document::Source;
+use crate::index::STEP_BYTES;
 use crate::model::order;
 
 /// The largest source, all files together, unless configured otherwise: a compiled file of ten million bindings is a
@@ -244,7 +244,8 @@ impl Opened {
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         // One byte more than the size tells a file that grew from one that did not.
         let mut rest = file.by_ref().take(size.saturating_add(1));
-        while rest.by_ref().take(STEP as u64).read_to_end(&mut bytes).map_err(|error| io_error(&name, error))? > 0 {
+        while rest.by_ref().take(STEP_BYTES as u64).read_to_end(&mut bytes).map_err(|error| io_error(&name, error))? > 0
+        {
             pause();
         }
         let after = Stamp::of(&file.metadata().map_err(|error| io_error(&name, error))?);

@@ -11,12 +11,15 @@ use super::{
     last_good::LastGood,
     load::{Builder, Failure, LoadError, Snapshot, build},
     memory::{ControlGroup, TooLittle},
-    pace::{Pace, STEP},
+    pace::Pace,
     read::{ReadError, read_in_steps},
     retire::Retired,
     store::Store,
 };
-use crate::{document::Source, index::Counts};
+use crate::{
+    document::Source,
+    index::{Counts, STEP_BYTES},
+};
 
 /// How long a build waits for retired snapshots to be let go.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -299,7 +302,7 @@ fn hash_sources(sources: &[Source], pause: &mut dyn FnMut()) -> blake3::Hash {
     for Source { name, bytes } in sources {
         for part in [name.as_bytes(), bytes] {
             hasher.update(&(part.len() as u64).to_le_bytes());
-            for step in part.chunks(STEP) {
+            for step in part.chunks(STEP_BYTES) {
                 hasher.update(step);
                 pause();
             }

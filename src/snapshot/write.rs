@@ -8,9 +8,8 @@ use std::{
     path::Path,
 };
 
-use super::pace::STEP;
 use crate::index::{
-    Index,
+    Index, STEP_BYTES,
     file::{Publication, header},
 };
 
@@ -33,7 +32,7 @@ pub(super) fn write_in_steps(
     let head = header(publication, index);
     let mut file = tempfile::Builder::new().prefix(&unfinished(path)).tempfile_in(directory)?;
     file.write_all(&head)?;
-    for step in index.bytes().chunks(STEP) {
+    for step in index.bytes().chunks(STEP_BYTES) {
         file.write_all(step)?;
         pause();
     }

@@ -1,13 +1,15 @@
 //! A snapshot that does not stay in a core's own cache: decisions read ahead there, and are the same; it is
 //! opened in steps.
 
-use std::fmt::Write;
+use std::{fmt::Write, ops::Range};
 
+use sidegate::compile::layout::{BindingRecord, EntityRecord, EntitySlot, HeaderRecord, Section};
 use sidegate::decide::{self, Ahead};
 use sidegate::document::{Source, build};
 use sidegate::index::Index;
 use sidegate::index::file::{self, Publication};
 use sidegate::model::{Entity, Reason, Request, Timestamp};
+use zerocopy::FromBytes;
 
 /// More bytes than an index has whose decisions do not read ahead.
 const FAR: usize = 1 << 20;
@@ -32,19 +34,69 @@ fn large() -> Index {
         writeln!(facts, r#"{{"kind":"resource","id":"note/{id}","parent":"space/{id}"}}"#).unwrap();
         writeln!(facts, r#"{{"kind":"binding","subject":"user/{id}","role":"reader","at":"space/{id}"}}"#).unwrap();
     }
+    of(&facts)
+}
+
+/// One user who may read everywhere, by a binding for each space.
+fn heavy() -> Index {
+    let mut facts = "{\"kind\":\"subject\",\"id\":\"user/u\"}\n".to_owned();
+    for number in 0..20_000 {
+        writeln!(facts, r#"{{"kind":"resource","id":"space/{number}"}}"#).unwrap();
+        writeln!(facts, r#"{{"kind":"binding","subject":"user/u","role":"reader","at":"space/{number}"}}"#).unwrap();
+    }
+    of(&facts)
+}
+
+fn of(facts: &str) -> Index {
     let source = |name: &str, text: &str| Source { name: name.to_owned(), bytes: text.as_bytes().to_vec() };
-    build(vec![source("policy.json", POLICY), source("facts.jsonl", &facts)]).unwrap().index
+    build(vec![source("policy.json", POLICY), source("facts.jsonl", facts)]).unwrap().index
+}
+
+fn pauses(index: &Index) -> usize {
+    let bytes = [&file::header(&Publication::default(), index), index.bytes()].concat();
+    let mut pauses = 0;
+    file::open_in_steps(bytes, &mut || pauses += 1).unwrap();
+    pauses
+}
+
+/// Where a table stands among the bytes.
+fn table(index: &Index, section: Section) -> Range<usize> {
+    let (header, _) = HeaderRecord::ref_from_prefix(index.bytes()).unwrap();
+    let place = header.sections[section as usize];
+    let [start, length] = [place.start, place.length].map(|number| usize::try_from(number.get()).unwrap());
+    start..start + length
+}
+
+/// How many pauses it takes to hash all of it and to look at every fact once.
+fn due(index: &Index) -> usize {
+    let looked_at = |section, size: usize| (table(index, section).len() / size).div_ceil(256);
+    index.bytes().len().div_ceil(64 * 1024)
+        + looked_at(Section::Entities, size_of::<EntityRecord>())
+        + looked_at(Section::EntitySlots, size_of::<EntitySlot>())
+        + looked_at(Section::Bindings, size_of::<BindingRecord>())
 }
 
 #[test]
 fn a_large_snapshot_is_opened_in_steps() {
     let index = large();
-    let bytes = [&file::header(&Publication::default(), &index), index.bytes()].concat();
-    let mut pauses = 0;
-    file::open_in_steps(bytes, &mut || pauses += 1).unwrap();
-    // A user, a space, a note and a binding of each, and a slot for each of the three by name.
-    let (hashed, looked_at) = (index.bytes().len() / (64 * 1024), 7 * USERS / 256);
-    assert!(pauses >= hashed + looked_at, "{pauses} pauses for {hashed} and {looked_at} steps");
+    // What is not due is the pause of each small table: fewer than any of the parts is due.
+    let (taken, due) = (pauses(&index), due(&index));
+    assert!((due..due + 8).contains(&taken), "{taken} pauses instead of {due}");
+}
+
+#[test]
+fn the_many_bindings_of_one_are_looked_through_in_steps_and_in_order() {
+    let index = heavy();
+    let (taken, due) = (pauses(&index), due(&index) + 20_000_usize.div_ceil(256));
+    assert!((due..due + 8).contains(&taken), "{taken} pauses instead of {due}");
+
+    let (bindings, size) = (table(&index, Section::Bindings), size_of::<BindingRecord>());
+    for first in [0, 9_999, 19_998] {
+        let mut bytes = index.bytes().to_vec();
+        bytes[bindings.start + first * size..][..2 * size].rotate_left(size);
+        let refused = Index::open(bytes).unwrap_err().to_string();
+        assert_eq!(refused, "the compiled snapshot is damaged: entities");
+    }
 }
 
 #[test]

@@ -7,12 +7,12 @@ use crate::compile::layout::{
 use crate::index::Index;
 use crate::index::read::Corrupt;
 
-use super::{Ranges, ensure};
+use super::{Ranges, each, ensure};
 
 impl Index {
-    pub(super) fn check_values(&self) -> Result<(), Corrupt> {
+    pub(super) fn check_values(&self, pause: &mut dyn FnMut()) -> Result<(), Corrupt> {
         let mut lists = self.ranges::<ValueRecord>();
-        self.all::<ValueRecord>()?.iter().try_for_each(|value| self.check_value(value, &mut lists))
+        each(self.all::<ValueRecord>()?, pause, |value| self.check_value(value, &mut lists))
     }
 
     /// A value that is stored; of a list, the items too.
@@ -31,17 +31,17 @@ impl Index {
         }
     }
 
-    pub(super) fn check_conditions(&self) -> Result<(), Corrupt> {
+    pub(super) fn check_conditions(&self, pause: &mut dyn FnMut()) -> Result<(), Corrupt> {
         let mut ranges = self.ranges::<InstructionRecord>();
-        for program in self.all::<ProgramRecord>()? {
+        each(self.all::<ProgramRecord>()?, pause, |program| {
             self.text(program.text.get())?;
             let instructions: &[InstructionRecord] = self.records(program.start.get(), program.end.get())?;
             // An empty program is not seen, and is none.
             if instructions.is_empty() || ranges.is_new(program.start.get(), program.end.get())? {
                 self.check_program(instructions)?;
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Every operand exists and the stack of truths ends with exactly one.

@@ -26,12 +26,7 @@ impl Index {
             self.check_credential(record, &mut scopes, &mut within)
         })?;
         // Each record has an entity of its own; so as many entities as records means that none is left out.
-        let mut entities = 0;
-        each(0..self.entities(), pause, |entity| {
-            entities += u32::from(self.sort_of(entity)? & type_flags::CREDENTIAL != 0);
-            Ok(())
-        })?;
-        ensure(entities == self.count::<CredentialRecord>())?;
+        ensure(self.count_entities(|flags| flags & type_flags::CREDENTIAL != 0)? == all.len())?;
         self.all::<CredentialScopeRecord>()?.iter().try_for_each(|scope| self.check_scope(scope))?;
         for requirement in self.all::<ScopeRequirementRecord>()? {
             ensure(self.attribute(requirement.attribute.get())?.owner.get() == ANY_TYPE)?;

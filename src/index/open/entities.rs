@@ -7,13 +7,13 @@ use crate::compile::layout::{
 use crate::index::Index;
 use crate::index::read::Corrupt;
 
-use super::{each, ensure};
+use super::{STEP_RECORDS, each, ensure};
 
 impl Index {
     pub(super) fn check_entities(&self, pause: &mut dyn FnMut()) -> Result<(), Corrupt> {
         ensure(self.count::<EntityRecord>() > 0)?;
         let (entities, roles) = (self.entities(), self.count::<RoleRecord>());
-        let mut earlier = None;
+        let (mut earlier, mut many) = (None, Vec::new());
         each(0..entities, pause, |entity| {
             let record: &EntityRecord = self.record(entity)?;
             // By type, then id, none twice: what lists find by search is what a look-up by name finds.
@@ -22,11 +22,24 @@ impl Index {
             earlier = place;
             self.record::<TypeRecord>(u32::from(record.kind.get()))?;
             ensure(record.parent.get() == NONE || record.parent.get() < entities)?;
-            ensure(self.held_by(entity)?.is_sorted())?;
+            let held = self.held_by(entity)?;
+            if held.all().len() <= STEP_RECORDS {
+                ensure(held.is_sorted())?;
+            } else {
+                many.push(held);
+            }
             let next: &EntityRecord = self.record(entity + 1)?;
             self.records::<AttributeValueRecord>(record.values.get(), next.values.get())?;
             self.check_memberships(entity)
         })?;
+        for held in many {
+            let mut earlier = 0;
+            each(held.all(), pause, |binding| {
+                ensure(earlier <= binding.scope.get())?;
+                earlier = binding.scope.get();
+                Ok(())
+            })?;
+        }
         each(self.all::<BindingRecord>()?, pause, |binding| {
             ensure(binding.scope.get() < entities && binding.role.get() < roles)?;
             self.optional_record::<TermsRecord>(binding.terms)

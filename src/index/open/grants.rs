@@ -14,7 +14,7 @@ use crate::index::read::{Corrupt, optional};
 use super::{each, ensure};
 
 impl Index {
-    pub(super) fn check_roles(&self) -> Result<(), Corrupt> {
+    pub(super) fn check_roles(&self, pause: &mut dyn FnMut()) -> Result<(), Corrupt> {
         for limit in self.all::<LimitRecord>()? {
             self.optional_record::<ProgramRecord>(limit.when)?;
         }
@@ -28,10 +28,10 @@ impl Index {
             self.check_order(Section::RoleLists, set.roles, set.roles_end, &mut role_lists)?;
             self.check_order(Section::TypeLists, set.scopes, set.scopes_end, &mut type_lists)?;
         }
-        for purview in self.all::<PurviewRecord>()? {
+        each(self.all::<PurviewRecord>()?, pause, |purview| {
             self.check_order(Section::RoleLists, purview.assigns, purview.assigns_end, &mut role_lists)?;
-            self.check_order(Section::RoleLists, purview.holds, purview.holds_end, &mut role_lists)?;
-        }
+            self.check_order(Section::RoleLists, purview.holds, purview.holds_end, &mut role_lists)
+        })?;
         for holder in self.all::<HolderRecord>()? {
             self.record::<TypeRecord>(u32::from(holder.kind.get()))?;
             self.records::<HolderValueRecord>(holder.values.get(), holder.values_end.get())?;
@@ -41,23 +41,24 @@ impl Index {
             self.records::<ValueRecord>(demand.values.get(), demand.values_end.get())?;
         }
         let mut rule_ranges = self.ranges::<RuleRecord>();
-        for role in self.all::<RoleRecord>()? {
+        each(self.all::<RoleRecord>()?, pause, |role| {
             self.text(role.name.get())?;
             self.check_order(Section::TypeLists, role.scopes, role.scopes_end, &mut type_lists)?;
             self.records::<HolderRecord>(role.holders.get(), role.holders_end.get())?;
             let rules: &[RuleRecord] = self.records(role.rules.get(), role.rules_end.get())?;
             if !rule_ranges.is_new(role.rules.get(), role.rules_end.get())? {
-                continue;
+                return Ok(());
             }
             ensure(rules.is_sorted_by_key(|rule| rule.permission.get()))?;
-            for rule in rules {
-                self.record::<PermissionRecord>(rule.permission.get())?;
-                self.optional_record::<ProgramRecord>(rule.when)?;
-                self.records::<LimitRecord>(rule.limits.get(), rule.limits_end.get())?;
-                self.check_purview(rule)?;
-            }
-        }
-        Ok(())
+            rules.iter().try_for_each(|rule| self.check_rule(rule))
+        })
+    }
+
+    fn check_rule(&self, rule: &RuleRecord) -> Result<(), Corrupt> {
+        self.record::<PermissionRecord>(rule.permission.get())?;
+        self.optional_record::<ProgramRecord>(rule.when)?;
+        self.records::<LimitRecord>(rule.limits.get(), rule.limits_end.get())?;
+        self.check_purview(rule)
     }
 
     /// The parameters that a purview speaks of are those of the rule's action, and of a fitting kind.
@@ -75,12 +76,12 @@ impl Index {
     }
 
     pub(super) fn check_forbids(&self, pause: &mut dyn FnMut()) -> Result<(), Corrupt> {
-        for forbid in self.all::<ForbidRecord>()? {
+        each(self.all::<ForbidRecord>()?, pause, |forbid| {
             self.text(forbid.id.get())?;
             self.optional_record::<ProgramRecord>(forbid.when)?;
             self.optional_record::<TermsRecord>(forbid.terms)?;
-            self.in_set(forbid.permissions.get(), self.count::<PermissionRecord>().saturating_sub(1))?;
-        }
+            self.in_set(forbid.permissions.get(), self.count::<PermissionRecord>().saturating_sub(1)).map(drop)
+        })?;
         let targeted = self.all::<TargetedForbidRecord>()?;
         let is_entity = |number: U32| number.get() == NONE || number.get() < self.entities();
         let mut earlier = None;

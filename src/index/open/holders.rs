@@ -9,7 +9,7 @@ use crate::compile::layout::{
 use crate::index::Index;
 use crate::index::read::{Corrupt, Record};
 
-use super::{Ranges, ensure};
+use super::{Ranges, each, ensure};
 
 impl Index {
     /// Subjects alone are in groups, in each once; who is in `members_of(...)` is found out on the group's parent.
@@ -30,10 +30,10 @@ impl Index {
     }
 
     /// Each role's requirements.
-    pub(super) fn check_requirements(&self) -> Result<(), Corrupt> {
-        for role in self.all::<RoleRecord>()? {
-            self.records::<RequirementRecord>(role.requirements.get(), role.requirements_end.get())?;
-        }
+    pub(super) fn check_requirements(&self, pause: &mut dyn FnMut()) -> Result<(), Corrupt> {
+        each(self.all::<RoleRecord>()?, pause, |role| {
+            self.records::<RequirementRecord>(role.requirements.get(), role.requirements_end.get()).map(drop)
+        })?;
         let mut seen = self.ranges_of(Section::Lists);
         for requirement in self.all::<RequirementRecord>()? {
             self.record::<TypeRecord>(u32::from(requirement.held_at.get()))?;

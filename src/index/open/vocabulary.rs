@@ -11,14 +11,14 @@ use crate::compile::layout::{
 use crate::index::Index;
 use crate::index::read::{Corrupt, optional};
 
-use super::ensure;
+use super::{each, ensure};
 
 impl Index {
-    pub(super) fn check_names(&self) -> Result<(), Corrupt> {
+    pub(super) fn check_names(&self, pause: &mut dyn FnMut()) -> Result<(), Corrupt> {
         let slots = self.all::<NameSlot>()?;
         // An empty slot must exist, or a look-up could not end early; the probe bound ends it in any case.
         ensure(slots.iter().any(|slot| slot.value.get() == NONE))?;
-        slots.iter().filter(|slot| slot.value.get() != NONE).try_for_each(|slot| self.text(slot.name.get()).map(drop))
+        each(slots.iter().filter(|slot| slot.value.get() != NONE), pause, |slot| self.text(slot.name.get()).map(drop))
     }
 
     pub(super) fn check_types(&self) -> Result<(), Corrupt> {
@@ -90,19 +90,19 @@ impl Index {
         }
     }
 
-    pub(super) fn check_levels(&self) -> Result<(), Corrupt> {
+    pub(super) fn check_levels(&self, pause: &mut dyn FnMut()) -> Result<(), Corrupt> {
         for section in [Section::Levels, Section::Governors] {
             let names = <[U32]>::ref_from_bytes(self.section(section)).map_err(|_| Corrupt)?;
             names.iter().try_for_each(|name| self.text(name.get()).map(drop))?;
         }
-        for terms in self.all::<TermsRecord>()? {
+        each(self.all::<TermsRecord>()?, pause, |terms| {
             if terms.levels.get() != NONE && self.governors() > 0 {
                 self.levels_on(terms.levels.get(), self.governors() - 1)?;
             }
             if terms.pin.get() != NONE {
                 self.in_set(terms.pin.get(), self.count::<PermissionRecord>().saturating_sub(1))?;
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
