@@ -236,17 +236,29 @@ fn digest(bytes: &[u8], pause: &mut dyn FnMut()) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// Checks all of what grows with facts or roles: records, or the numbers of entities.
+/// Checks all of what grows with facts or roles.
 fn each<T>(
     all: impl IntoIterator<Item = T>,
     pause: &mut dyn FnMut(),
     mut check: impl FnMut(T) -> Result<(), Corrupt>,
 ) -> Result<(), Corrupt> {
-    all.into_iter().enumerate().try_for_each(|(number, one)| {
-        if number % STEP_RECORDS == 0 {
+    each_with_more(all, pause, |one| check(one).map(|()| 0))
+}
+
+/// The same of what has more to look at; `check` says how many records it was.
+fn each_with_more<T>(
+    all: impl IntoIterator<Item = T>,
+    pause: &mut dyn FnMut(),
+    mut check: impl FnMut(T) -> Result<usize, Corrupt>,
+) -> Result<(), Corrupt> {
+    let mut since = STEP_RECORDS;
+    all.into_iter().try_for_each(|one| {
+        if since >= STEP_RECORDS {
             pause();
+            since = 0;
         }
-        check(one)
+        since += 1 + check(one)?;
+        Ok(())
     })
 }
 

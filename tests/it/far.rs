@@ -69,11 +69,13 @@ fn table(index: &Index, section: Section) -> Range<usize> {
 
 /// How many pauses it takes to hash all of it and to look at every fact once.
 fn due(index: &Index) -> usize {
-    let looked_at = |section, size: usize| (table(index, section).len() / size).div_ceil(256);
-    index.bytes().len().div_ceil(64 * 1024)
-        + looked_at(Section::Entities, size_of::<EntityRecord>())
-        + looked_at(Section::EntitySlots, size_of::<EntitySlot>())
-        + looked_at(Section::Bindings, size_of::<BindingRecord>())
+    let count = |section, size: usize| table(index, section).len() / size;
+    let (entities, bindings) =
+        (count(Section::Entities, size_of::<EntityRecord>()), count(Section::Bindings, size_of::<BindingRecord>()));
+    let slots = count(Section::EntitySlots, size_of::<EntitySlot>());
+    // What an entity holds is looked at with it, and a step ends behind an entity; what a binding names is looked at later.
+    let looked_at = (entities + bindings) / 257 + bindings.div_ceil(256) + slots.div_ceil(256);
+    index.bytes().len().div_ceil(64 * 1024) + looked_at
 }
 
 #[test]
@@ -81,14 +83,14 @@ fn a_large_snapshot_is_opened_in_steps() {
     let index = large();
     // What is not due is the pause of each small table: fewer than any of the parts is due.
     let (taken, due) = (pauses(&index), due(&index));
-    assert!((due..due + 8).contains(&taken), "{taken} pauses instead of {due}");
+    assert!((due..due + 10).contains(&taken), "{taken} pauses instead of {due}");
 }
 
 #[test]
 fn the_many_bindings_of_one_are_looked_through_in_steps_and_in_order() {
     let index = heavy();
-    let (taken, due) = (pauses(&index), due(&index) + 20_000_usize.div_ceil(256));
-    assert!((due..due + 8).contains(&taken), "{taken} pauses instead of {due}");
+    let (taken, due) = (pauses(&index), due(&index));
+    assert!((due..due + 10).contains(&taken), "{taken} pauses instead of {due}");
 
     let (bindings, size) = (table(&index, Section::Bindings), size_of::<BindingRecord>());
     for first in [0, 9_999, 19_998] {

@@ -25,9 +25,10 @@ impl Index {
             ensure(self.sort_of(record.entity.get())? & type_flags::CREDENTIAL != 0)?;
             self.check_credential(record, &mut scopes, &mut within)
         })?;
-        // Each record has an entity of its own; so as many entities as records means that none is left out.
+        // Each record has an entity of its own; so as many entities as records means that none is left out. They stand by
+        // type, as has been checked.
         ensure(self.count_entities(|flags| flags & type_flags::CREDENTIAL != 0)? == all.len())?;
-        self.all::<CredentialScopeRecord>()?.iter().try_for_each(|scope| self.check_scope(scope))?;
+        each(self.all::<CredentialScopeRecord>()?, pause, |scope| self.check_scope(scope))?;
         for requirement in self.all::<ScopeRequirementRecord>()? {
             ensure(self.attribute(requirement.attribute.get())?.owner.get() == ANY_TYPE)?;
             let values: &ValueRecord = self.record(requirement.values.get())?;

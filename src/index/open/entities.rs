@@ -7,14 +7,14 @@ use crate::compile::layout::{
 use crate::index::Index;
 use crate::index::read::Corrupt;
 
-use super::{STEP_RECORDS, each, ensure};
+use super::{STEP_RECORDS, each, each_with_more, ensure};
 
 impl Index {
     pub(super) fn check_entities(&self, pause: &mut dyn FnMut()) -> Result<(), Corrupt> {
         ensure(self.count::<EntityRecord>() > 0)?;
         let (entities, roles) = (self.entities(), self.count::<RoleRecord>());
         let (mut earlier, mut many) = (None, Vec::new());
-        each(0..entities, pause, |entity| {
+        each_with_more(0..entities, pause, |entity| {
             let record: &EntityRecord = self.record(entity)?;
             // By type, then id, none twice: what lists find by search is what a look-up by name finds.
             let place = Some((record.kind.get(), self.text(record.id.get())?.as_bytes()));
@@ -22,23 +22,19 @@ impl Index {
             earlier = place;
             self.record::<TypeRecord>(u32::from(record.kind.get()))?;
             ensure(record.parent.get() == NONE || record.parent.get() < entities)?;
-            let held = self.held_by(entity)?;
-            if held.all().len() <= STEP_RECORDS {
-                ensure(held.is_sorted())?;
-            } else {
-                many.push(held);
-            }
             let next: &EntityRecord = self.record(entity + 1)?;
             self.records::<AttributeValueRecord>(record.values.get(), next.values.get())?;
-            self.check_memberships(entity)
+            let memberships = self.check_memberships(entity)?;
+            let held = self.held_by(entity)?;
+            if held.all().len() > STEP_RECORDS {
+                many.push(held);
+                return Ok(memberships);
+            }
+            ensure(held.is_sorted())?;
+            Ok(memberships + held.all().len())
         })?;
         for held in many {
-            let mut earlier = 0;
-            each(held.all(), pause, |binding| {
-                ensure(earlier <= binding.scope.get())?;
-                earlier = binding.scope.get();
-                Ok(())
-            })?;
+            each(held.all().windows(2), pause, |two| ensure(two.is_sorted_by_key(|binding| binding.scope.get())))?;
         }
         each(self.all::<BindingRecord>()?, pause, |binding| {
             ensure(binding.scope.get() < entities && binding.role.get() < roles)?;

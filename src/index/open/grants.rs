@@ -11,13 +11,11 @@ use crate::compile::layout::{
 use crate::index::Index;
 use crate::index::read::{Corrupt, optional};
 
-use super::{each, ensure};
+use super::{each, each_with_more, ensure};
 
 impl Index {
     pub(super) fn check_roles(&self, pause: &mut dyn FnMut()) -> Result<(), Corrupt> {
-        for limit in self.all::<LimitRecord>()? {
-            self.optional_record::<ProgramRecord>(limit.when)?;
-        }
+        each(self.all::<LimitRecord>()?, pause, |limit| self.optional_record::<ProgramRecord>(limit.when))?;
         let lists = <[U32]>::ref_from_bytes(self.section(Section::RoleLists)).map_err(|_| Corrupt)?;
         ensure(lists.iter().all(|role| role.get() < self.count::<RoleRecord>()))?;
         let kinds = <[U32]>::ref_from_bytes(self.section(Section::TypeLists)).map_err(|_| Corrupt)?;
@@ -32,25 +30,26 @@ impl Index {
             self.check_order(Section::RoleLists, purview.assigns, purview.assigns_end, &mut role_lists)?;
             self.check_order(Section::RoleLists, purview.holds, purview.holds_end, &mut role_lists)
         })?;
-        for holder in self.all::<HolderRecord>()? {
+        each(self.all::<HolderRecord>()?, pause, |holder| {
             self.record::<TypeRecord>(u32::from(holder.kind.get()))?;
-            self.records::<HolderValueRecord>(holder.values.get(), holder.values_end.get())?;
-        }
-        for demand in self.all::<HolderValueRecord>()? {
+            self.records::<HolderValueRecord>(holder.values.get(), holder.values_end.get()).map(drop)
+        })?;
+        each(self.all::<HolderValueRecord>()?, pause, |demand| {
             self.record::<AttributeRecord>(demand.attribute.get())?;
-            self.records::<ValueRecord>(demand.values.get(), demand.values_end.get())?;
-        }
+            self.records::<ValueRecord>(demand.values.get(), demand.values_end.get()).map(drop)
+        })?;
         let mut rule_ranges = self.ranges::<RuleRecord>();
-        each(self.all::<RoleRecord>()?, pause, |role| {
+        each_with_more(self.all::<RoleRecord>()?, pause, |role| {
             self.text(role.name.get())?;
             self.check_order(Section::TypeLists, role.scopes, role.scopes_end, &mut type_lists)?;
             self.records::<HolderRecord>(role.holders.get(), role.holders_end.get())?;
             let rules: &[RuleRecord] = self.records(role.rules.get(), role.rules_end.get())?;
             if !rule_ranges.is_new(role.rules.get(), role.rules_end.get())? {
-                return Ok(());
+                return Ok(0);
             }
             ensure(rules.is_sorted_by_key(|rule| rule.permission.get()))?;
-            rules.iter().try_for_each(|rule| self.check_rule(rule))
+            rules.iter().try_for_each(|rule| self.check_rule(rule))?;
+            Ok(rules.len())
         })
     }
 

@@ -13,7 +13,8 @@ use super::{Ranges, each, ensure};
 
 impl Index {
     /// Subjects alone are in groups, in each once; who is in `members_of(...)` is found out on the group's parent.
-    pub(super) fn check_memberships(&self, entity: u32) -> Result<(), Corrupt> {
+    /// How many there are.
+    pub(super) fn check_memberships(&self, entity: u32) -> Result<usize, Corrupt> {
         let memberships = self.memberships(entity)?;
         ensure(memberships.is_empty() || self.sort_of(entity)? & type_flags::SUBJECT != 0)?;
         let mut earlier = None;
@@ -26,7 +27,7 @@ impl Index {
             let record: &EntityRecord = self.record(group)?;
             ensure((flags & membership_flags::MEMBERS_OF != 0) == (record.parent.get() != NONE))?;
         }
-        Ok(())
+        Ok(memberships.len())
     }
 
     /// Each role's requirements.
@@ -35,13 +36,12 @@ impl Index {
             self.records::<RequirementRecord>(role.requirements.get(), role.requirements_end.get()).map(drop)
         })?;
         let mut seen = self.ranges_of(Section::Lists);
-        for requirement in self.all::<RequirementRecord>()? {
+        each(self.all::<RequirementRecord>()?, pause, |requirement| {
             self.record::<TypeRecord>(u32::from(requirement.held_at.get()))?;
             self.record::<TypeRecord>(u32::from(requirement.on.get()))?;
             self.check_list::<RoleRecord>(requirement.has, requirement.has_end, &mut seen)?;
-            self.check_list::<RoleRecord>(requirement.has_no, requirement.has_no_end, &mut seen)?;
-        }
-        Ok(())
+            self.check_list::<RoleRecord>(requirement.has_no, requirement.has_no_end, &mut seen)
+        })
     }
 
     /// Each class of seats.
