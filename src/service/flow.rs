@@ -4,11 +4,10 @@
 use std::{
     pin::Pin,
     sync::{Arc, atomic::Ordering},
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use http::HeaderMap;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tonic::Status;
 
@@ -102,8 +101,8 @@ impl HttpBody for Arriving {
     }
 }
 
-/// What is sent, with the room that it takes. Not given back before all of it is written: hyper hands a whole frame to h2
-/// as soon as the client has room for one byte, and asks for the next at once.
+/// What is sent, with the room that it takes. Not given back before all of it is written or thrown away: hyper hands a whole
+/// frame to h2 as soon as the client has room for one byte, and asks for the next at once.
 struct Sent {
     bytes: Bytes,
     _held: Held,
@@ -113,6 +112,23 @@ impl AsRef<[u8]> for Sent {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
+}
+
+/// Finds room for what is large; what is small goes as it is.
+pub(super) fn find_room(frame: Frame<Bytes>, connection: &Arc<Connection>) -> Result<Frame<Bytes>, Status> {
+    if length(&frame) <= SMALL {
+        return Ok(frame);
+    }
+    let mut held = Held::new(connection);
+    if held.grow(length(&frame)) {
+        Ok(frame.map_data(|bytes| Bytes::from_owner(Sent { bytes, _held: held })))
+    } else {
+        Err(Status::resource_exhausted("too many answers are not taken; try again later"))
+    }
+}
+
+fn length(frame: &Frame<Bytes>) -> usize {
+    frame.data_ref().map_or(0, Bytes::len)
 }
 
 /// What the client is sent; the call lasts as long as it.
@@ -136,11 +152,17 @@ impl Leaving {
         Self { in_flight: Some(in_flight), ..Self::of(body) }
     }
 
-    /// Of a body that is asked for its beginning, which for most calls is all of the message.
+    /// Of a body that is asked for its beginning, which is all of the message: what is large has to find room. What
+    /// `streams` finds it by itself, frame by frame.
     ///
     /// # Errors
     /// There is no room for it.
-    pub(super) fn new(body: Reply, in_flight: Option<InFlight>, cx: &mut Context<'_>) -> Result<Self, Status> {
+    pub(super) fn new(
+        body: Reply,
+        in_flight: Option<InFlight>,
+        streams: bool,
+        cx: &mut Context<'_>,
+    ) -> Result<Self, Status> {
         let mut leaving = Self { in_flight, ..Self::of(body) };
         leaving.ended = leaving.body.is_end_stream();
         if let Some(InFlight(connection)) = &leaving.in_flight {
@@ -150,32 +172,19 @@ impl Leaving {
         // What was answered before the router is small, and is not asked.
         if !leaving.ended && matches!(leaving.body, Reply::Routed(_)) {
             match Pin::new(&mut leaving.body).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => leaving.first = Some(Ok(leaving.find_room(frame)?)),
-                Poll::Ready(Some(Err(error))) => leaving.first = Some(Err(error)),
+                Poll::Ready(Some(frame)) => leaving.first = Some(frame),
                 Poll::Ready(None) => leaving.ended = true,
                 Poll::Pending => {}
             }
         }
+        if let Some(InFlight(connection)) = &leaving.in_flight
+            && !streams
+            && let Some(Ok(frame)) = leaving.first.take_if(|first| first.is_ok())
+        {
+            leaving.first = Some(Ok(find_room(frame, connection)?));
+        }
         Ok(leaving)
     }
-
-    /// Finds room for what is large; what is small goes as it is.
-    fn find_room(&self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Status> {
-        let Some(InFlight(connection)) = &self.in_flight else { return Ok(frame) };
-        if length(&frame) <= SMALL {
-            return Ok(frame);
-        }
-        let mut held = Held::new(connection);
-        if held.grow(length(&frame)) {
-            Ok(frame.map_data(|bytes| Bytes::from_owner(Sent { bytes, _held: held })))
-        } else {
-            Err(Status::resource_exhausted("too many answers are not taken; try again later"))
-        }
-    }
-}
-
-fn length(frame: &Frame<Bytes>) -> usize {
-    frame.data_ref().map_or(0, Bytes::len)
 }
 
 impl HttpBody for Leaving {
@@ -189,13 +198,7 @@ impl HttpBody for Leaving {
         if self.ended {
             return Poll::Ready(None);
         }
-        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)?) else { return Poll::Ready(None) };
-        let frame = self.find_room(frame).or_else(|status| {
-            self.ended = true;
-            let mut trailers = HeaderMap::with_capacity(2);
-            status.add_header(&mut trailers).map(|()| Frame::trailers(trailers))
-        });
-        Poll::Ready(Some(frame))
+        Pin::new(&mut self.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -218,9 +221,7 @@ impl HttpBody for Leaving {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::VecDeque, task::Waker};
-
-    use tonic::body::Body as TonicBody;
+    use bytes::Buf;
 
     use super::*;
     use crate::{
@@ -228,64 +229,24 @@ mod tests {
         service::{Peer, Registry},
     };
 
-    /// Gives what is here, and then nothing for ever.
-    struct Slow(VecDeque<Bytes>);
-
-    impl HttpBody for Slow {
-        type Data = Bytes;
-        type Error = Status;
-
-        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-            self.0.pop_front().map_or(Poll::Pending, |data| Poll::Ready(Some(Ok(Frame::data(data)))))
-        }
-    }
-
     #[tokio::test]
     async fn what_is_large_takes_room_until_it_is_written() {
         let registry = Arc::new(Registry::new(1, Arc::new(Metrics::default())));
         let registered = registry.register(Peer::Unknown, "data").unwrap();
         let held = || registered.connection().share.held();
-        let mut nobody = Context::from_waker(Waker::noop());
-        let (large, small) = (Bytes::from(vec![7; 32 * 1024]), Bytes::from(vec![8; SMALL]));
-        let body = Reply::Routed(TonicBody::new(Slow([&large, &large, &small].map(Bytes::clone).into())));
-        let in_flight = Some(InFlight::new(registered.connection()));
-        let mut leaving = Leaving::new(body, in_flight, &mut nobody).unwrap();
-        let mut next = || match Pin::new(&mut leaving).poll_frame(&mut nobody) {
-            Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap(),
-            other => panic!("{other:?}"),
+        let send = |size: usize| {
+            let frame = Frame::data(Bytes::from(vec![7; size]));
+            find_room(frame, registered.connection()).unwrap().into_data().unwrap()
         };
-        let (mut first, second) = (next(), next());
-        assert_eq!((&first, &second, held()), (&large, &large, 2 * large.len()));
-        assert_eq!((next(), held()), (small, 2 * large.len()), "what is small is not counted");
+        let (small, mut first, second) = (send(SMALL), send(32 * 1024), send(64 * 1024));
+        assert_eq!((small.len(), first.len(), second.len()), (SMALL, 32 * 1024, 64 * 1024));
+        assert_eq!(held(), 96 * 1024, "what is small is not counted");
         // As h2 does it, frame by frame.
-        drop(first.split_to(16 * 1024));
-        assert_eq!(held(), 2 * large.len());
+        first.advance(16 * 1024);
+        assert_eq!(held(), 96 * 1024);
         drop(first);
-        assert_eq!(held(), large.len());
-        drop(leaving);
-        assert_eq!(held(), large.len(), "also when the body has ended");
+        assert_eq!(held(), 64 * 1024);
         drop(second);
         assert_eq!(held(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_stream_for_whose_answers_there_is_no_room_ends_with_the_reason() {
-        let registry = Arc::new(Registry::new(1, Arc::new(Metrics::default())));
-        let registered = registry.register(Peer::Unknown, "data").unwrap();
-        let mut nobody = Context::from_waker(Waker::noop());
-        let large = Bytes::from(vec![7; 1 << 20]);
-        let mut taken = Vec::new();
-        let body = Reply::Routed(TonicBody::new(Slow(std::iter::repeat_n(large, 100).collect())));
-        let in_flight = Some(InFlight::new(registered.connection()));
-        let mut leaving = Leaving::new(body, in_flight, &mut nobody).unwrap();
-        let trailers = loop {
-            let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut leaving).poll_frame(&mut nobody) else { panic!() };
-            match frame.into_data() {
-                Ok(data) => taken.push(data),
-                Err(frame) => break frame.into_trailers().unwrap(),
-            }
-        };
-        assert_eq!((taken.len(), &trailers["grpc-status"]), (16, &"8".parse().unwrap()));
-        assert!(leaving.is_end_stream() && Pin::new(&mut leaving).poll_frame(&mut nobody).is_ready());
     }
 }

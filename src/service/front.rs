@@ -218,8 +218,10 @@ impl Going {
     fn answer(&mut self, cx: &mut Context<'_>) -> Poll<Response<Leaving>> {
         let response = ready!(self.poll_inner(cx));
         let (response, code) = self.begun(response);
+        // Its count went with it.
+        let streams = self.call.is_none();
         let (head, body) = response.into_parts();
-        let (response, code) = match Leaving::new(body, self.in_flight.take(), cx) {
+        let (response, code) = match Leaving::new(body, self.in_flight.take(), streams, cx) {
             Ok(body) => (Response::from_parts(head, body), code),
             Err(status) => {
                 let code = status.code().into();

@@ -32,8 +32,9 @@ pub(super) use questions::{Questions, Run};
 /// Turns true when the process begins to shut down: whatever would last as long as its client likes ends then.
 pub type Drain = watch::Receiver<bool>;
 
-/// When so many bytes are answered, or a few more, they are handed on, whatever else is here.
-const ENOUGH: usize = 32 * 1024;
+/// When so many bytes are answered, or a few more, they are handed on, whatever else is here: less than what would be counted
+/// as one large answer, and cost a connection whose client does not read for a while.
+const ENOUGH: usize = 12 * 1024;
 
 /// The answers to one stream of questions: the body of a response.
 pub(super) struct Answers {

@@ -243,3 +243,34 @@ fn a_stream_may_last_however_much_it_sends_in_all() {
     });
     assert_eq!(daemon.metric("sidegate_shed_total{what=\"room\"}"), 0);
 }
+
+/// A large frame of answers would be held against a client who does not read for a while, with its connection and all that
+/// goes over it.
+#[test]
+fn the_answers_of_a_stream_go_in_small_frames() {
+    const QUESTIONS: usize = 3_000;
+    let daemon = Daemon::start(&good()).ready();
+    let asked = v1::AuthorizeStreamRequest { request: Some(question("ana", "access")) };
+    let body = raw::frame(&asked.encode_to_vec()).repeat(QUESTIONS);
+    let sizes: Vec<usize> = block_on(async {
+        let stream = TcpStream::connect(&daemon.data).await.unwrap();
+        let handshake = h2::client::Builder::new().initial_window_size(1 << 24).handshake::<_, Bytes>(stream);
+        let (client, connection) = handshake.await.unwrap();
+        tokio::spawn(async move { drop(connection.await) });
+        let post = raw::post("/sidegate.v1.AuthorizationService/AuthorizeStream", "application/grpc");
+        let (response, mut sender) = client.ready().await.unwrap().send_request(post, false).unwrap();
+        sender.send_data(body.into(), true).unwrap();
+        let mut answers = response.await.unwrap().into_body();
+        let mut sizes = Vec::new();
+        while let Some(data) = answers.data().await {
+            let size = data.unwrap().len();
+            answers.flow_control().release_capacity(size).unwrap();
+            sizes.push(size);
+        }
+        assert_eq!(answers.trailers().await.unwrap().unwrap()["grpc-status"], "0");
+        sizes
+    });
+    assert!(sizes.iter().sum::<usize>() > 100 * QUESTIONS, "{sizes:?}");
+    // What HTTP/2 sends at once, unless told otherwise, and what is not counted.
+    assert!(sizes.iter().all(|size| *size < 16 * 1024), "{sizes:?}");
+}
