@@ -34,7 +34,7 @@ pub type Drain = watch::Receiver<bool>;
 
 /// When so many bytes are answered, or a few more, they are handed on, whatever else is here: less than what would be counted
 /// as one large answer, and cost a connection whose client does not read for a while.
-const ENOUGH: usize = 12 * 1024;
+const ENOUGH: usize = 13 * 1024 + 512;
 
 /// The answers to one stream of questions: the body of a response.
 pub(super) struct Answers {
