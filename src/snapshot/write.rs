@@ -16,7 +16,8 @@ use crate::index::{
 /// Writes beside the place, brings it to the disk and renames it; returns how many bytes.
 ///
 /// # Errors
-/// The directory is not there or not writable, or the disk is full; then nothing has changed.
+/// The directory is not there or not writable, the disk is full, or something stands there that is no file, nor a link to
+/// one; then nothing has changed.
 pub fn write_compiled(path: &Path, publication: &Publication, index: &Index) -> io::Result<usize> {
     write_in_steps(path, publication, index, &mut || {})
 }
@@ -28,6 +29,7 @@ pub(super) fn write_in_steps(
     index: &Index,
     pause: &mut dyn FnMut(),
 ) -> io::Result<usize> {
+    let permissions = permissions(path)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let head = header(publication, index);
     let mut file = tempfile::Builder::new().prefix(&unfinished(path)).tempfile_in(directory)?;
@@ -37,7 +39,7 @@ pub(super) fn write_in_steps(
         pause();
     }
     // A temporary file is its owner's alone; who may read a snapshot is decided as for any other file.
-    file.as_file().set_permissions(permissions(path)?)?;
+    file.as_file().set_permissions(permissions)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     File::open(directory)?.sync_all()?;
@@ -52,10 +54,12 @@ pub(super) fn unfinished(path: &Path) -> OsString {
     prefix
 }
 
-/// Those of the file that is replaced, or `rw-r--r--`.
+/// Those of the file that is replaced, or `rw-r--r--`. Whatever else stands there stays: whoever may rename in `/dev` would
+/// find a file in the place of the device that was named.
 fn permissions(path: &Path) -> io::Result<Permissions> {
     match fs::metadata(path) {
-        Ok(metadata) => Ok(metadata.permissions()),
+        Ok(metadata) if metadata.is_file() => Ok(metadata.permissions()),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Permissions::from_mode(0o644)),
         Err(error) => Err(error),
     }

@@ -1,6 +1,7 @@
 //! The compiled form: the same snapshot as its source, whole or refused, served and replaced like any other.
 
 use std::fs;
+use std::os::unix::{fs::symlink, net::UnixListener};
 use std::path::Path;
 
 use crate::support::{Daemon, POLICY, ana_may, good, run, until};
@@ -125,4 +126,28 @@ fn stands_alone_and_says_what_is_wrong() {
     assert_eq!(line(&["compile", policy, "-o", out, "--max-age", "1h"]), Some(64), "no moment of issue");
     assert_eq!(line(&["compile", policy, "-o", out, "--issued-at", "yesterday"]), Some(64));
     assert_eq!(line(&["inspect", "/nowhere"]), Some(65));
+}
+
+#[test]
+fn replaces_files_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("policy.yaml"), good()).unwrap();
+    fs::create_dir(at("directory")).unwrap();
+    symlink("/dev/null", at("device")).unwrap();
+    let _socket = UnixListener::bind(at("socket")).unwrap();
+    for name in ["directory", "device", "socket"] {
+        let kind = |name| fs::symlink_metadata(at(name)).unwrap().file_type();
+        let before = kind(name);
+        let ended = run(&["compile", at("policy.yaml").to_str().unwrap(), "-o", at(name).to_str().unwrap()]);
+        assert_eq!(ended.code, Some(70), "{name}");
+        assert!(ended.err.contains(&format!("{name}`: it is not a regular file")), "{}", ended.err);
+        assert_eq!(kind(name), before);
+    }
+    // A link to a file gives way to one, as does the link of a version that is replaced.
+    symlink("policy.yaml", at("link")).unwrap();
+    compile(&at("policy.yaml"), &at("link"), &[]);
+    assert!(fs::symlink_metadata(at("link")).unwrap().is_file());
+    assert_eq!(fs::read_to_string(at("policy.yaml")).unwrap(), good());
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 5, "nothing unfinished is left");
 }
